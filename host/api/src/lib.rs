@@ -1,0 +1,1 @@
+//! The HTTP API: Airflow's v2 and what Airflow lacks.

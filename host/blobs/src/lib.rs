@@ -1,0 +1,1 @@
+//! Modules, compiled artifacts and task logs as files.

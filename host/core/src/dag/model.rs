@@ -1,0 +1,184 @@
+//! A DAG after validation: defaults applied, operators resolved, group ends expanded. This is what a DAG version stores, so
+//! that a run never depends on anything that may change under it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::limits::{Grants, LimitOverrides};
+use crate::state::{TriggerRule, UnknownName, WeightRule};
+
+/// A validated DAG.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dag {
+    pub dag_id: String,
+    pub dag_display_name: Option<String>,
+    pub description: Option<String>,
+    pub doc_md: Option<String>,
+    /// From `default_args.owner` or `owner`; `airflow`'s place is taken by `airlock`.
+    pub owner: String,
+    pub tags: Vec<String>,
+    pub schedule: Schedule,
+    /// An IANA name.
+    pub timezone: String,
+    pub start_date: Option<DateTime<Utc>>,
+    pub end_date: Option<DateTime<Utc>>,
+    pub catchup: bool,
+    pub max_active_runs: u32,
+    /// Per DAG run, as in Airflow 3.
+    pub max_active_tasks: u32,
+    /// 0: off.
+    pub max_consecutive_failed_dag_runs: u32,
+    pub dagrun_timeout: Option<Seconds>,
+    pub fail_fast: bool,
+    pub is_paused_upon_creation: bool,
+    /// By name, in the order of the document.
+    pub params: Map<String, Value>,
+    pub render_template_as_native_obj: bool,
+    /// In the order of the document.
+    pub tasks: Vec<Task>,
+    pub task_groups: Vec<TaskGroup>,
+    pub edge_labels: Vec<EdgeLabel>,
+}
+
+/// One task of a DAG, with every default applied.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// With the prefixes of its groups.
+    pub task_id: String,
+    pub task_display_name: Option<String>,
+    pub doc_md: Option<String>,
+    pub owner: String,
+    /// As written: `sql`, `sql@1`, `sql@1.2.0` or `sha256:...`.
+    pub operator: String,
+    pub resolved: ResolvedOperator,
+    pub args: Map<String, Value>,
+    /// Task ids, sorted, each once.
+    pub upstream: Vec<String>,
+    pub trigger_rule: TriggerRule,
+    pub retries: u32,
+    pub retry_delay: Seconds,
+    /// 0 or 1: constant; otherwise the factor (Airflow's `true` is 2).
+    pub retry_exponential_backoff: f64,
+    pub max_retry_delay: Option<Seconds>,
+    pub execution_timeout: Option<Seconds>,
+    pub depends_on_past: bool,
+    pub wait_for_downstream: bool,
+    pub ignore_first_depends_on_past: bool,
+    pub pool: String,
+    pub pool_slots: u32,
+    pub priority_weight: i32,
+    pub weight_rule: WeightRule,
+    pub queue: String,
+    pub max_active_tis_per_dag: Option<u32>,
+    pub max_active_tis_per_dagrun: Option<u32>,
+    pub task_group: Option<String>,
+    pub do_xcom_push: bool,
+    pub multiple_outputs: bool,
+    pub params: Map<String, Value>,
+    /// None: the default of [`Grants`].
+    pub grants: Option<Grants>,
+    pub limits: LimitOverrides,
+    pub sensor: Sensor,
+}
+
+/// What applies to a task whose operator answers "not yet".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sensor {
+    pub poke_interval: Seconds,
+    /// From the first call of the try.
+    pub timeout: Seconds,
+    pub soft_fail: bool,
+    pub exponential_backoff: bool,
+    /// The longest gap between pokes under exponential backoff.
+    pub max_wait: Option<Seconds>,
+}
+
+/// The module that an operator's name stood for when the DAG was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResolvedOperator {
+    pub name: String,
+    pub version: String,
+    /// `sha256:` and 64 hexadecimal digits.
+    pub digest: String,
+    pub kind: OperatorKind,
+    pub template_fields: Vec<String>,
+}
+
+crate::state::names! {
+    /// See `operator-kind` in `wit/task.wit`.
+    OperatorKind, "operator kind", {
+        Action = "action",
+        Sensor = "sensor",
+        Branch = "branch",
+        ShortCircuit = "short_circuit",
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskGroup {
+    /// With the prefixes of the groups around it.
+    pub group_id: String,
+    pub parent: Option<String>,
+    pub tooltip: Option<String>,
+    pub prefix_group_id: bool,
+}
+
+/// A note on an edge, without effect on scheduling.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EdgeLabel {
+    pub from: String,
+    pub to: String,
+    pub label: String,
+}
+
+/// When runs are made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Schedule {
+    /// Only by hand.
+    None,
+    Once,
+    Continuous,
+    /// One or more cron expressions; a run at each tick, whose logical date is the tick.
+    CronTrigger { cron: Vec<String> },
+    /// A run at the end of each interval between ticks, whose logical date is the interval's start.
+    CronDataInterval { cron: String },
+    DeltaTrigger { delta: Seconds },
+    DeltaDataInterval { delta: Seconds },
+    Events { dates: Vec<DateTime<Utc>> },
+}
+
+/// A duration in seconds; never negative, always finite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seconds(pub f64);
+
+impl Seconds {
+    pub fn as_time_delta(self) -> chrono::TimeDelta {
+        // A day is enough for every delay that Airflow knows; a century bounds what arithmetic on instants can carry.
+        const CENTURY: f64 = 100.0 * 366.0 * 86_400.0;
+        chrono::TimeDelta::microseconds((self.0.clamp(0.0, CENTURY) * 1e6).round() as i64)
+    }
+
+    pub fn as_duration(self) -> std::time::Duration {
+        std::time::Duration::from_secs_f64(self.0.clamp(0.0, 100.0 * 366.0 * 86_400.0))
+    }
+}
+
+/// Task ids by task, downstream: the mirror of [`Task::upstream`].
+pub fn downstream_of(dag: &Dag) -> BTreeMap<&str, Vec<&str>> {
+    let mut downstream: BTreeMap<&str, Vec<&str>> = dag.tasks.iter().map(|task| (task.task_id.as_str(), Vec::new())).collect();
+    for task in &dag.tasks {
+        for upstream in &task.upstream {
+            if let Some(list) = downstream.get_mut(upstream.as_str()) {
+                list.push(&task.task_id);
+            }
+        }
+    }
+    downstream
+}

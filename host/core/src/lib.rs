@@ -1,0 +1,11 @@
+//! The rules of Airlock: what Airflow's semantics say, as pure functions over plain data.
+//!
+//! Nothing here reads a clock, makes a random number, opens a file or waits: `now` is always an argument, and what is to
+//! happen comes back as data ([`run::Effect`]). The shells (`scheduler`, `worker`, `api`) act on it.
+
+pub mod dag;
+pub mod fault;
+pub mod id;
+pub mod limits;
+pub mod outcome;
+pub mod state;

@@ -1,0 +1,1 @@
+//! What the capabilities reach: SQL, HTTP and object stores, by connection.

@@ -1,0 +1,1 @@
+//! What the host asks of a database, by use case.

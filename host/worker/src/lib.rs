@@ -1,0 +1,1 @@
+//! Claims tries, runs them in the sandbox, heartbeats, settles.

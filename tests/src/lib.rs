@@ -1,0 +1,1 @@
+//! End-to-end tests on the real binary, and the helpers that start services for them.
