@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::state::names;
 use crate::state::UnknownName;
+use crate::state::names;
 use std::fmt;
 use std::str::FromStr;
 
@@ -57,12 +57,24 @@ pub struct Deferral {
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum TryResult {
     /// The value was pushed as the XCom `return_value`, if there was one.
-    Success { value: Option<Value> },
-    Skip { reason: Option<String> },
-    Branch { follow: Vec<String> },
-    ShortCircuit { scope: ShortCircuitScope },
-    Reschedule { at: Option<DateTime<Utc>> },
-    Defer { deferral: Deferral },
+    Success {
+        value: Option<Value>,
+    },
+    Skip {
+        reason: Option<String>,
+    },
+    Branch {
+        follow: Vec<String>,
+    },
+    ShortCircuit {
+        scope: ShortCircuitScope,
+    },
+    Reschedule {
+        at: Option<DateTime<Utc>>,
+    },
+    Defer {
+        deferral: Deferral,
+    },
     Failure(Failure),
 }
 

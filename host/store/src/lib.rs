@@ -1,1 +1,55 @@
-//! What the host asks of a database, by use case.
+//! What the host asks of a database, by use case. Two crates answer: `store-sqlite` and `store-postgres`; one suite
+//! ([`conformance`]) holds both to the same behaviour.
+//!
+//! Invariants that every implementation keeps:
+//! - Every row belongs to a tenant, and every method that touches rows takes one (or a key that carries one). What belongs
+//!   to another tenant does not exist.
+//! - A method is one transaction: it happens whole or not at all, and no answer goes out before its commit.
+//! - A change of state names what it leaves. Zero changed rows means that somebody else was first, and is an answer, not an
+//!   error.
+//! - `now` is an argument: a database's clock is never asked.
+
+pub mod dags;
+pub mod driving;
+pub mod error;
+pub mod health;
+pub mod instances;
+pub mod operators;
+pub mod page;
+pub mod queue;
+pub mod runs;
+pub mod settings;
+pub mod tenants;
+pub mod xcoms;
+
+pub use error::{StoreError, StoreResult};
+pub use page::{Page, Paged};
+
+/// The whole of it, for the places that hand it on.
+pub trait Store:
+    tenants::Tenants
+    + dags::Dags
+    + runs::Runs
+    + instances::Instances
+    + driving::Driving
+    + queue::Queue
+    + xcoms::XComs
+    + settings::Settings
+    + operators::Operators
+    + health::Health
+{
+}
+
+impl<T> Store for T where
+    T: tenants::Tenants
+        + dags::Dags
+        + runs::Runs
+        + instances::Instances
+        + driving::Driving
+        + queue::Queue
+        + xcoms::XComs
+        + settings::Settings
+        + operators::Operators
+        + health::Health
+{
+}

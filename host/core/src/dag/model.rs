@@ -145,12 +145,22 @@ pub enum Schedule {
     Once,
     Continuous,
     /// One or more cron expressions; a run at each tick, whose logical date is the tick.
-    CronTrigger { cron: Vec<String> },
+    CronTrigger {
+        cron: Vec<String>,
+    },
     /// A run at the end of each interval between ticks, whose logical date is the interval's start.
-    CronDataInterval { cron: String },
-    DeltaTrigger { delta: Seconds },
-    DeltaDataInterval { delta: Seconds },
-    Events { dates: Vec<DateTime<Utc>> },
+    CronDataInterval {
+        cron: String,
+    },
+    DeltaTrigger {
+        delta: Seconds,
+    },
+    DeltaDataInterval {
+        delta: Seconds,
+    },
+    Events {
+        dates: Vec<DateTime<Utc>>,
+    },
 }
 
 /// A duration in seconds; never negative, always finite.
@@ -172,7 +182,8 @@ impl Seconds {
 
 /// Task ids by task, downstream: the mirror of [`Task::upstream`].
 pub fn downstream_of(dag: &Dag) -> BTreeMap<&str, Vec<&str>> {
-    let mut downstream: BTreeMap<&str, Vec<&str>> = dag.tasks.iter().map(|task| (task.task_id.as_str(), Vec::new())).collect();
+    let mut downstream: BTreeMap<&str, Vec<&str>> =
+        dag.tasks.iter().map(|task| (task.task_id.as_str(), Vec::new())).collect();
     for task in &dag.tasks {
         for upstream in &task.upstream {
             if let Some(list) = downstream.get_mut(upstream.as_str()) {

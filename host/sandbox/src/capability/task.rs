@@ -119,7 +119,11 @@ pub trait TaskServices: Send + Sync {
 /// Where hooks get connections from; tenant-wide, for pools outlive tries.
 #[async_trait]
 pub trait ConnectionSource: Send + Sync {
-    async fn connection(&self, tenant: airlock_core::id::TenantId, conn_id: &str) -> Result<Connection, TaskServiceError>;
+    async fn connection(
+        &self,
+        tenant: airlock_core::id::TenantId,
+        conn_id: &str,
+    ) -> Result<Connection, TaskServiceError>;
 }
 
 /// Whether an address may be connected to. Implemented once, in this crate's `egress`, for guests and hooks alike.

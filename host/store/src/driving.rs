@@ -1,0 +1,232 @@
+//! What a scheduler asks: opening runs that are due, holding runs, and applying what the core decides.
+//!
+//! A run is driven by the one scheduler that holds its lease. Every change to a run goes through [`Driving::commit`], which
+//! compares the run's `epoch`: a scheduler that lost its lease, or that somebody's request has overtaken, changes nothing and
+//! is told to load the run again.
+
+use std::sync::Arc;
+
+use airlock_core::dag::Dag;
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::limits::TenantPolicy;
+use airlock_core::outcome::TryResult;
+use airlock_core::state::{RunState, TaskState};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::StoreResult;
+use crate::dags::{DagRow, NextRun};
+use crate::instances::InstanceRow;
+use crate::queue::NewQueueEntry;
+use crate::runs::{NewRun, RunRow};
+use crate::settings::PoolRow;
+
+/// A DAG whose next run is due.
+#[derive(Clone, Debug)]
+pub struct DueDag {
+    pub row: DagRow,
+    /// Never none.
+    pub due: NextRun,
+}
+
+/// A run as its driver takes it on.
+#[derive(Clone, Debug)]
+pub struct LoadedRun {
+    pub run: RunRow,
+    pub dag: Arc<Dag>,
+    /// Empty for a run that has just been started: the driver makes them by its first commit.
+    pub instances: Vec<InstanceRow>,
+    pub policy: Arc<TenantPolicy>,
+}
+
+/// A try that a worker has finished, on its way to being settled.
+#[derive(Clone, Debug)]
+pub struct ReportedTry {
+    pub run: RunKey,
+    pub instance: Uuid,
+    pub try_number: u32,
+    pub lease_token: Uuid,
+    pub hostname: Option<String>,
+    pub started_at: DateTime<Utc>,
+    pub ended_at: DateTime<Utc>,
+    pub result: TryResult,
+    pub rendered_fields: Option<Value>,
+}
+
+/// A try whose worker has not been heard of in time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpiredTry {
+    pub run: RunKey,
+    pub instance: Uuid,
+    pub try_number: u32,
+    pub lease_token: Uuid,
+    pub hostname: Option<String>,
+    pub started_at: Option<DateTime<Utc>>,
+}
+
+/// A task instance to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewInstance {
+    pub id: Uuid,
+    pub task_id: String,
+    pub map_index: i32,
+    pub state: Option<TaskState>,
+    pub max_tries: u32,
+    pub operator: String,
+    pub pool: String,
+    pub pool_slots: u32,
+    pub queue: String,
+    pub priority_weight: i64,
+    pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// A change of one task instance. It applies only if the instance is as `from_state` and `from_try` say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    pub instance: Uuid,
+    /// One of these: a driver does not hear when a worker starts what it had queued, so that `queued` and `running` are one
+    /// to it.
+    pub from_states: Vec<Option<TaskState>>,
+    pub from_try: u32,
+    pub to: Option<TaskState>,
+    /// Becomes the instance's try number; `from_try + 1` where a new try begins.
+    pub to_try: u32,
+    pub max_tries: u32,
+    pub at: DateTime<Utc>,
+    pub wake_at: Option<DateTime<Utc>>,
+    pub reschedules: u32,
+    pub resume_state: Option<Value>,
+    pub message: Option<String>,
+    /// Set when the move ends a try (or a call of it): the queue row with this token goes, and where `to` is no
+    /// continuation of the same try, the try's history is closed.
+    pub settles: Option<Settles>,
+}
+
+/// The end of a call of a try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settles {
+    /// None for an instance that is taken off the queue before any worker had it.
+    pub lease_token: Option<Uuid>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: DateTime<Utc>,
+    pub hostname: Option<String>,
+    /// The state that the history of this try ends in; none if the try goes on later (reschedule, deferral).
+    pub final_state: Option<TaskState>,
+    pub cause: Option<String>,
+    pub message: Option<String>,
+    pub rendered_fields: Option<Value>,
+}
+
+/// Everything that changes in one run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunChange {
+    pub create: Vec<NewInstance>,
+    /// Applied in this order.
+    pub moves: Vec<Move>,
+    /// The run's new state, with its end if it is a final one.
+    pub run_state: Option<RunState>,
+    pub at: Option<DateTime<Utc>>,
+}
+
+/// Queue use, for admission: what is queued or running now, after the batch's settlements.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Slots of pools held, by tenant and pool. A pool that does not exist is not here.
+    pub pools: Vec<(TenantId, PoolRow, u64)>,
+    /// Tries queued or running, by tenant.
+    pub tenants: Vec<(TenantId, u64)>,
+    /// Instances that count as active, by tenant, DAG and task: only of the tasks that were asked for.
+    pub tasks: Vec<(TenantId, String, String, u64)>,
+}
+
+/// What admission needs to know.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct UsageQuery {
+    pub tenants: Vec<TenantId>,
+    /// Tasks with `max_active_tis_per_dag`: tenant, DAG and task id.
+    pub tasks: Vec<(TenantId, String, String)>,
+}
+
+/// One task instance that leaves `scheduled` for `queued`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admission {
+    pub run: RunKey,
+    pub epoch: i64,
+    pub instance: Uuid,
+    pub from_try: u32,
+    /// The try that is queued: `from_try + 1`, or `from_try` where a rescheduled or deferred try goes on.
+    pub to_try: u32,
+    pub entry: NewQueueEntry,
+}
+
+/// What a commit came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Committed {
+    /// Runs whose epoch or lease was not the given one: nothing of theirs was applied. Load them again.
+    pub overtaken: Vec<RunKey>,
+    /// Moves that found another state, by instance: nothing of that move was applied, the rest was.
+    pub refused: Vec<Uuid>,
+    /// Admissions that took effect, by instance.
+    pub admitted: Vec<Uuid>,
+}
+
+/// A batch of changes to runs that this scheduler holds.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    pub owner: Uuid,
+    pub now: DateTime<Utc>,
+    /// Each with the epoch under which it was decided.
+    pub changes: Vec<(RunKey, i64, RunChange)>,
+    pub usage: UsageQuery,
+}
+
+#[async_trait]
+pub trait Driving: Send + Sync {
+    /// DAGs that are not paused and whose next run is due, by its time.
+    async fn due_dags(&self, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueDag>>;
+    /// Makes a due run and sets the DAG's next one, if the DAG still has `due.due` as its next run. `run` is none where the due
+    /// time is skipped. Answers the run; none if somebody else was first. A run that exists already is no error.
+    async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>)
+    -> StoreResult<Option<RunRow>>;
+    /// The earliest next run of any DAG that is not paused: an index look-up.
+    async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>>;
+
+    /// Takes runs: queued ones whose time has come, whose DAG is not paused and has fewer than `max_active_runs` running
+    /// (they become `running`), and running ones whose lease is over or was given up. At most `limit`, in order of `run_after`;
+    /// DAGs that are at their limit do not stand in the way of others. The lease is `owner`'s until `until`.
+    async fn take_runs(
+        &self,
+        owner: Uuid,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+        limit: u32,
+    ) -> StoreResult<Vec<LoadedRun>>;
+    /// Extends the leases of all runs of this owner.
+    async fn renew_runs(&self, owner: Uuid, until: DateTime<Utc>) -> StoreResult<u64>;
+    /// Gives runs back, so that others can take them at once.
+    async fn release_runs(&self, owner: Uuid) -> StoreResult<u64>;
+    /// A run as it stands, whoever holds it. None if it is gone.
+    async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>>;
+    /// Of the given runs, those whose epoch is no longer the given one, or that are gone: requests from outside came in between.
+    async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>>;
+
+    /// Tries that workers have reported, of runs that this owner holds, oldest first.
+    async fn reported_tries(&self, owner: Uuid, limit: u32) -> StoreResult<Vec<ReportedTry>>;
+    /// Tries whose lease was over at `now`, of runs that this owner holds.
+    async fn expired_tries(&self, owner: Uuid, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<ExpiredTry>>;
+
+    /// Applies a batch in one transaction: first all changes, then, with the usage as it is after them, `admit` decides what is
+    /// queued. Two commits of two schedulers never interleave here, so that no pool is ever over its slots.
+    async fn commit(
+        &self,
+        batch: &Batch,
+        admit: &(dyn for<'a> Fn(&'a Usage) -> Vec<Admission> + Send + Sync),
+    ) -> StoreResult<Committed>;
+
+    /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, and raises its epoch. Answers false,
+    /// and changes nothing, if the run's epoch is no longer `epoch`. Queue rows of instances that leave `queued` or `running` go,
+    /// so that their workers learn at the next heartbeat that they are to stop.
+    async fn intervene(&self, key: RunKey, epoch: i64, change: &RunChange) -> StoreResult<bool>;
+}

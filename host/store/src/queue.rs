@@ -1,0 +1,116 @@
+//! The queue between schedulers and workers: a small hot table that holds only what is queued or running. A row goes in one
+//! transaction with the move that ends it.
+
+use airlock_core::id::RunKey;
+use airlock_core::outcome::{ResumeEvent, TryResult};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::StoreResult;
+
+/// A try to be queued.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewQueueEntry {
+    pub dag_id: String,
+    pub task_id: String,
+    pub map_index: i32,
+    pub dag_version: u32,
+    pub pool: String,
+    pub pool_slots: u32,
+    pub queue: String,
+    /// Higher first.
+    pub priority: i64,
+    /// For a deferred try that goes on: `resume` is called instead of `execute`.
+    pub resume: Option<Resume>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    pub state: Value,
+    pub event: ResumeEvent,
+}
+
+/// A try that a worker has claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClaimedTry {
+    pub run: RunKey,
+    pub instance: Uuid,
+    pub dag_id: String,
+    pub run_id: String,
+    pub task_id: String,
+    pub map_index: i32,
+    pub dag_version: u32,
+    pub try_number: u32,
+    pub max_tries: u32,
+    pub lease_token: Uuid,
+    pub first_started_at: DateTime<Utc>,
+    pub reschedules: u32,
+    pub resume: Option<Resume>,
+}
+
+/// How a call of a try ended, by its worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TryReport {
+    pub lease_token: Uuid,
+    pub run: RunKey,
+    pub instance: Uuid,
+    pub task_id: String,
+    pub map_index: i32,
+    pub ended_at: DateTime<Utc>,
+    pub result: TryResult,
+    /// Pushed together with the report, such as `return_value`.
+    pub xcoms: Vec<(String, Value)>,
+    /// The template fields as rendered, if there were any.
+    pub rendered_fields: Option<Value>,
+}
+
+/// What a worker is to do about a try that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TryOrder {
+    /// The lease is gone: somebody settled the try, or cancelled it. Stop, and report nothing.
+    Stop,
+}
+
+/// How many tries wait and run, by queue name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueDepth {
+    pub queue: String,
+    pub queued: u64,
+    pub running: u64,
+}
+
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Claims up to `limit` tries of these queues, by priority and age, fairly among tenants. Each becomes `running` (with its start
+    /// and `hostname`) and has a new lease token until `until`. At the first call of a try (not where a rescheduled or deferred
+    /// one goes on), XComs that earlier tries left are removed.
+    async fn claim_tries(
+        &self,
+        worker: Uuid,
+        hostname: &str,
+        queues: &[String],
+        limit: u32,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> StoreResult<Vec<ClaimedTry>>;
+
+    /// Extends leases. What is answered is for those tokens whose lease is not this worker's any more.
+    async fn heartbeat_tries(
+        &self,
+        worker: Uuid,
+        tokens: &[Uuid],
+        until: DateTime<Utc>,
+    ) -> StoreResult<Vec<(Uuid, TryOrder)>>;
+
+    /// Records how tries ended, for their schedulers to settle. Answers the tokens that were stale: nothing of those was written
+    /// but a note in the try's history that a late result was refused.
+    async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>>;
+
+    /// Puts claimed tries back that have not begun: they are queued again, under the same try number.
+    async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64>;
+
+    async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>>;
+}

@@ -1,0 +1,92 @@
+//! DAG runs, from the outside.
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::state::{RunState, RunType};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::{Page, Paged, StoreResult};
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    pub key: RunKey,
+    pub dag_id: String,
+    pub run_id: String,
+    pub run_type: RunType,
+    pub state: RunState,
+    pub dag_version: u32,
+    pub logical_date: Option<DateTime<Utc>>,
+    pub data_interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub run_after: DateTime<Utc>,
+    pub queued_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+    pub last_scheduling_decision: Option<DateTime<Utc>>,
+    pub conf: Map<String, Value>,
+    pub note: Option<String>,
+    /// `rest_api`, `timetable`, `cli` ...: Airflow's `triggered_by`.
+    pub triggered_by: String,
+    pub triggering_user: Option<String>,
+    /// Counts everything that changed the run from outside its scheduler; see [`crate::driving::RunChange::epoch`].
+    pub epoch: i64,
+}
+
+/// A run on its way in. It starts as `queued`.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    pub tenant: TenantId,
+    pub dag_id: String,
+    pub run_id: String,
+    pub run_type: RunType,
+    pub logical_date: Option<DateTime<Utc>>,
+    pub data_interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
+    pub run_after: DateTime<Utc>,
+    pub conf: Map<String, Value>,
+    pub note: Option<String>,
+    pub triggered_by: String,
+    pub triggering_user: Option<String>,
+    pub now: DateTime<Utc>,
+}
+
+/// A span of time; both ends inclusive as `gte`/`lte`, exclusive as `gt`/`lt`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Span {
+    pub gte: Option<DateTime<Utc>>,
+    pub gt: Option<DateTime<Utc>>,
+    pub lte: Option<DateTime<Utc>>,
+    pub lt: Option<DateTime<Utc>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunFilter {
+    /// None: of all DAGs (`~` in paths).
+    pub dag_id: Option<String>,
+    pub run_id_pattern: Option<String>,
+    pub states: Vec<RunState>,
+    pub run_types: Vec<RunType>,
+    pub dag_versions: Vec<u32>,
+    pub triggering_user_pattern: Option<String>,
+    pub logical_date: Span,
+    pub run_after: Span,
+    pub started_at: Span,
+    pub ended_at: Span,
+    pub updated_at: Span,
+}
+
+#[async_trait]
+pub trait Runs: Send + Sync {
+    /// Adds a run of the DAG's newest version. [`crate::StoreError::AlreadyExists`] if the run id, or a logical date that is
+    /// not null, is taken.
+    async fn create_run(&self, run: &NewRun) -> StoreResult<RunRow>;
+    async fn run(&self, tenant: TenantId, dag_id: &str, run_id: &str) -> StoreResult<Option<RunRow>>;
+    /// Orders by `id` (default), `dag_id`, `run_id`, `state`, `logical_date`, `run_after`, `start_date`, `end_date`, `updated_at`.
+    async fn list_runs(&self, tenant: TenantId, filter: &RunFilter, page: &Page) -> StoreResult<Paged<RunRow>>;
+    async fn set_run_note(&self, key: RunKey, note: Option<&str>, user: Option<&str>) -> StoreResult<bool>;
+    /// With its instances, tries and XComs. Refused with `Conflict` while it is running.
+    async fn delete_run(&self, tenant: TenantId, dag_id: &str, run_id: &str) -> StoreResult<bool>;
+    /// The newest scheduled (or backfilled, not manual) run's interval or date: what a timetable goes on from.
+    async fn last_automated_run(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<RunRow>>;
+    /// How many runs of this DAG are in each state.
+    async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>>;
+}
