@@ -20,6 +20,7 @@ pub mod queue;
 pub mod runs;
 pub mod settings;
 pub mod tenants;
+pub mod wake;
 pub mod xcoms;
 
 pub use error::{StoreError, StoreResult};

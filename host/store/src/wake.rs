@@ -1,0 +1,49 @@
+//! Wake-ups within one process. They carry no data and may be lost: whoever waits for one also looks by itself from time to
+//! time, and finds everything in the database.
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// One kind of wake-up, for one listener. Raising it while nobody waits is remembered once.
+#[derive(Debug, Default)]
+pub struct Signal(Notify);
+
+impl Signal {
+    pub fn raise(&self) {
+        self.0.notify_one();
+    }
+
+    pub fn raised(&self) -> Notified<'_> {
+        self.0.notified()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Signals {
+    runs: Signal,
+    reports: Signal,
+    queue: Signal,
+}
+
+/// The wake-ups of a process, shared by cloning.
+#[derive(Clone, Debug, Default)]
+pub struct Wake(Arc<Signals>);
+
+impl Wake {
+    /// For the scheduler: a DAG or a run was made or changed from outside.
+    pub fn runs(&self) -> &Signal {
+        &self.0.runs
+    }
+
+    /// For the scheduler: workers have reported tries.
+    pub fn reports(&self) -> &Signal {
+        &self.0.reports
+    }
+
+    /// For the worker: tries were queued.
+    pub fn queue(&self) -> &Signal {
+        &self.0.queue
+    }
+}
