@@ -1,0 +1,141 @@
+//! How a try ends well.
+
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// How a try ended well. An operator may return any serialisable value instead, which means [`Outcome::Success`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// Done. The value, if any, becomes the XCom `return_value`.
+    Success(Option<Value>),
+    /// The task becomes `skipped`; the text says why.
+    Skip(Option<String>),
+    /// Done, and of the direct successors only these tasks (or the roots of these task groups) are followed.
+    Branch(Vec<String>),
+    /// Done, and what follows is skipped.
+    ShortCircuit(ShortCircuitScope),
+    /// A sensor's "not yet": call me again at this moment, or after the task's `poke_interval`.
+    Reschedule(Option<SystemTime>),
+    /// Wait without an instance, then call the operator's `resume` function.
+    Defer(Deferral),
+}
+
+/// How far a short circuit reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShortCircuitScope {
+    /// Every task downstream is skipped, whatever its trigger rule.
+    AllDownstream,
+    /// Only the direct successors are skipped; what follows them decides by its trigger rule.
+    DirectDownstream,
+}
+
+/// A request to wait for a trigger and then be called again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deferral {
+    /// What to wait for.
+    pub trigger: Trigger,
+    /// Handed to the `resume` function unchanged.
+    pub state: Value,
+    /// After this long the wait is over, and the `resume` function is called with [`Event::TimedOut`].
+    pub timeout: Option<Duration>,
+}
+
+/// Something for the host to wait for while no instance exists.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trigger {
+    /// Until a moment has come.
+    At(SystemTime),
+    /// For a time, from now.
+    After(Duration),
+    /// A trigger that this SDK does not know of, by its kind and arguments.
+    Other {
+        /// The trigger's kind.
+        kind: String,
+        /// The kind's arguments, a JSON object.
+        arguments: Value,
+    },
+}
+
+impl Trigger {
+    /// The kind and arguments as the host takes them.
+    pub fn parts(&self) -> (String, Value) {
+        match self {
+            Self::At(moment) => {
+                ("at".into(), json!({ "instant": humantime::format_rfc3339_nanos(*moment).to_string() }))
+            }
+            Self::After(time) => ("after".into(), json!({ "seconds": time.as_secs_f64() })),
+            Self::Other { kind, arguments } => (kind.clone(), arguments.clone()),
+        }
+    }
+}
+
+/// What ended a deferral.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The trigger fired, with this payload.
+    Fired(Value),
+    /// The deferral's timeout passed first.
+    TimedOut,
+    /// The trigger itself failed; the text says why.
+    Failed(String),
+}
+
+impl Outcome {
+    /// Done, with nothing to leave behind.
+    pub fn done() -> Self {
+        Self::Success(None)
+    }
+
+    /// The task becomes `skipped`.
+    pub fn skip(reason: impl Into<String>) -> Self {
+        Self::Skip(Some(reason.into()))
+    }
+
+    /// Of the direct successors only these are followed.
+    pub fn branch<I: Into<String>>(task_ids: impl IntoIterator<Item = I>) -> Self {
+        Self::Branch(task_ids.into_iter().map(Into::into).collect())
+    }
+
+    /// Call me again after the task's `poke_interval`.
+    pub fn reschedule() -> Self {
+        Self::Reschedule(None)
+    }
+
+    /// Wait for `trigger`, then call the `resume` function with `state`.
+    ///
+    /// # Errors
+    /// If the state cannot be written as JSON.
+    pub fn defer(trigger: Trigger, state: impl Serialize) -> Result<Self> {
+        let state = serde_json::to_value(state).map_err(Error::fail)?;
+        Ok(Self::Defer(Deferral { trigger, state, timeout: None }))
+    }
+}
+
+/// What an operator's function may return: an [`Outcome`], or any serialisable value for success.
+///
+/// A value that serialises to `null`, such as `()` or `None`, leaves no XCom, as in Airflow.
+pub trait IntoOutcome {
+    /// The outcome that this value stands for.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON.
+    fn into_outcome(self) -> Result<Outcome>;
+}
+
+impl IntoOutcome for Outcome {
+    fn into_outcome(self) -> Result<Outcome> {
+        Ok(self)
+    }
+}
+
+impl<T: Serialize> IntoOutcome for T {
+    fn into_outcome(self) -> Result<Outcome> {
+        let value =
+            serde_json::to_value(self).map_err(|error| Error::fail(error).context("the result cannot be JSON"))?;
+        Ok(Outcome::Success(Some(value).filter(|value| !value.is_null())))
+    }
+}

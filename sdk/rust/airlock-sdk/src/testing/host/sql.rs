@@ -1,0 +1,108 @@
+use std::cell::Cell;
+use std::rc::Rc;
+
+use crate::sql::{Column, Dialect, SqlError, SqlValue};
+use crate::testing::current;
+use crate::testing::database::Database;
+
+pub struct Session {
+    database: Rc<Database>,
+    in_transaction: Cell<bool>,
+    /// Whether rows of a query are open.
+    busy: Rc<Cell<bool>>,
+}
+
+impl Session {
+    pub fn open(conn_id: &str) -> Result<Self, SqlError> {
+        let host = current();
+        let database = host.databases.borrow().get(conn_id).cloned();
+        match database {
+            Some(database) => Ok(Self { database, in_transaction: Cell::new(false), busy: Rc::default() }),
+            None if host.connections.borrow().contains_key(conn_id) => {
+                Err(SqlError::WrongType(format!("the connection `{conn_id}` is no SQL database")))
+            }
+            None => Err(SqlError::ConnectionNotFound(conn_id.into())),
+        }
+    }
+
+    pub fn dialect(&self) -> String {
+        match self.database.dialect {
+            Dialect::Postgres => "postgres".into(),
+            Dialect::Mysql => "mysql".into(),
+            Dialect::Sqlite => "sqlite".into(),
+        }
+    }
+
+    pub fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Rows, SqlError> {
+        self.check_free()?;
+        let table = self.database.run(statement, parameters)?;
+        self.busy.set(!table.rows.is_empty());
+        Ok(Rows { columns: table.columns, rows: table.rows.into_iter(), busy: self.busy.clone() })
+    }
+
+    pub fn execute(&self, statement: &str, parameters: &[SqlValue]) -> Result<u64, SqlError> {
+        self.check_free()?;
+        self.database.run(statement, parameters).map(|table| table.changed)
+    }
+
+    pub fn begin(&self) -> Result<(), SqlError> {
+        self.check_free()?;
+        self.database.run("BEGIN", &[])?;
+        self.in_transaction.set(true);
+        Ok(())
+    }
+
+    pub fn commit(&self) -> Result<(), SqlError> {
+        self.end("COMMIT")
+    }
+
+    pub fn rollback(&self) -> Result<(), SqlError> {
+        self.end("ROLLBACK")
+    }
+
+    fn end(&self, statement: &str) -> Result<(), SqlError> {
+        self.check_free()?;
+        self.in_transaction.set(false);
+        self.database.run(statement, &[]).map(|_| ())
+    }
+
+    fn check_free(&self) -> Result<(), SqlError> {
+        if self.busy.get() { Err(SqlError::Busy) } else { Ok(()) }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.in_transaction.get() {
+            // As in the real host: what a session leaves open is undone. Nobody is left to hear of an error.
+            let _ = self.database.run("ROLLBACK", &[]);
+        }
+    }
+}
+
+pub struct Rows {
+    columns: Vec<String>,
+    rows: std::vec::IntoIter<Vec<SqlValue>>,
+    busy: Rc<Cell<bool>>,
+}
+
+impl Rows {
+    pub fn columns(&self) -> Vec<Column> {
+        let columns = self.columns.iter();
+        columns.map(|name| Column { name: name.clone(), type_name: String::new() }).collect()
+    }
+
+    pub fn next(&mut self, max: u32) -> Result<Vec<Vec<SqlValue>>, SqlError> {
+        let page: Vec<_> = self.rows.by_ref().take(max as usize).collect();
+        if page.is_empty() {
+            self.busy.set(false);
+        }
+        Ok(page)
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        self.busy.set(false);
+    }
+}
