@@ -74,6 +74,10 @@ pub struct InstanceFilter {
     pub dag_id: Option<String>,
     /// None: of all runs.
     pub run_id: Option<String>,
+    /// Any of these; an empty list fits nothing.
+    pub dag_ids: Option<Vec<String>>,
+    /// Any of these; an empty list fits nothing.
+    pub run_ids: Option<Vec<String>>,
     pub task_ids: Vec<String>,
     pub map_index: Option<i32>,
     /// `None` inside is Airflow's `no_status`.
@@ -81,6 +85,10 @@ pub struct InstanceFilter {
     pub pools: Vec<String>,
     pub queues: Vec<String>,
     pub operators: Vec<String>,
+    pub try_numbers: Vec<u32>,
+    pub dag_versions: Vec<u32>,
+    pub dag_id_pattern: Option<String>,
+    pub run_id_pattern: Option<String>,
     pub task_id_pattern: Option<String>,
     pub logical_date: Span,
     pub run_after: Span,

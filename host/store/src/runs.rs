@@ -62,6 +62,9 @@ pub struct Span {
 pub struct RunFilter {
     /// None: of all DAGs (`~` in paths).
     pub dag_id: Option<String>,
+    /// Any of these; an empty list fits nothing.
+    pub dag_ids: Option<Vec<String>>,
+    pub dag_id_pattern: Option<String>,
     pub run_id_pattern: Option<String>,
     pub states: Vec<RunState>,
     pub run_types: Vec<RunType>,
