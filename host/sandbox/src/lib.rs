@@ -4,3 +4,4 @@
 //! [`capability::object_store`], the worker answers the rest. This crate knows neither of them, and no store.
 
 pub mod capability;
+pub mod egress;
