@@ -3,9 +3,13 @@
 //! Nothing here reads a clock, makes a random number, opens a file or waits: `now` is always an argument, and what is to
 //! happen comes back as data ([`run::Effect`]). The shells (`scheduler`, `worker`, `api`) act on it.
 
+pub mod access;
 pub mod dag;
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod near;
 pub mod outcome;
+pub mod schema;
 pub mod state;
+pub mod template;

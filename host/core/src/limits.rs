@@ -131,6 +131,10 @@ impl Default for TenantGrants {
     }
 }
 
+/// The kinds of grants: what stands before the last colon.
+pub const GRANT_KINDS: &[&str] =
+    &["connections:use", "connections:secret", "variables:read", "variables:write", "http"];
+
 /// What a task may reach, by names such as `connections:use:warehouse`, `connections:secret:warehouse`, `variables:read:*`,
 /// `variables:write:region`, `http:api.example.com`. A `*` at the end matches any rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

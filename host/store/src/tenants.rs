@@ -1,10 +1,10 @@
 //! Tenants, their users, and the tokens that name both.
 
+pub use airlock_core::access::Role;
 use airlock_core::id::TenantId;
 use airlock_core::limits::TenantPolicy;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::StoreResult;
@@ -16,16 +16,6 @@ pub struct Tenant {
     pub name: String,
     pub policy: TenantPolicy,
     pub created_at: DateTime<Utc>,
-}
-
-/// Airflow's roles, each with all that the one before it may do; the meaning is `core::access`'s.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    Viewer,
-    User,
-    Op,
-    Admin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ pub struct Dag {
     pub dag_display_name: Option<String>,
     pub description: Option<String>,
     pub doc_md: Option<String>,
-    /// From `default_args.owner` or `owner`; `airflow`'s place is taken by `airlock`.
+    /// From `owner` or `default_args.owner`; otherwise `airlock`.
     pub owner: String,
     pub tags: Vec<String>,
     pub schedule: Schedule,
@@ -123,6 +123,7 @@ crate::state::names! {
 pub struct TaskGroup {
     /// With the prefixes of the groups around it.
     pub group_id: String,
+    pub group_display_name: Option<String>,
     pub parent: Option<String>,
     pub tooltip: Option<String>,
     pub prefix_group_id: bool,

@@ -1,0 +1,151 @@
+//! One member of `tasks`.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::arguments::Schemas;
+use super::fields::{Fields, Found};
+use super::groups::Groups;
+use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS, check_pool, refuse_sensor_settings};
+use super::{ids, params};
+use crate::dag::{Catalogue, CatalogueEntry, OperatorKind, ResolvedOperator, Task, UnknownOperator};
+use crate::near::suggestion;
+
+/// Fields that are a task's own and have no default.
+const IDENTITY: &[&str] =
+    &["task_id", "task_display_name", "doc_md", "operator", "args", "upstream", "task_group", "params"];
+
+/// Fields of Airflow's that belong to semantics which this version does not run.
+const UNSUPPORTED: &[&str] =
+    &["is_setup", "is_teardown", "setups", "on_failure_fail_dagrun", "expand", "expand_kwargs", "map_index_template"];
+
+/// What reading a task needs to know of its document.
+pub(super) struct Context<'a, 'c> {
+    pub groups: &'a Groups<'a>,
+    pub defaults: Option<Fields<'a>>,
+    pub owner: String,
+    pub scheduled: bool,
+    pub catalogue: &'c dyn Catalogue,
+    /// By reference: a DAG of a thousand tasks has a handful of operators.
+    pub resolved: HashMap<String, Result<CatalogueEntry, UnknownOperator>>,
+    pub schemas: Schemas,
+}
+
+/// A task, its group, and the object that it was read from. Its `upstream` is still empty.
+pub(super) struct ReadTask<'a> {
+    pub task: Task,
+    pub group: Option<usize>,
+    pub fields: Fields<'a>,
+}
+
+pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTask<'a> {
+    own.refuse_unknown("a task", &[IDENTITY, SETTINGS, SENSOR_SETTINGS, UNSUPPORTED, UNSUPPORTED_SETTINGS]);
+    own.refuse_unsupported(UNSUPPORTED);
+    let group = own.get("task_group").and_then(|found| context.groups.resolve(&found));
+    let mut layered = own.clone();
+    for around in context.groups.around(group) {
+        if let Some(defaults) = &around.defaults {
+            layered = layered.over(defaults);
+        }
+    }
+    if let Some(defaults) = &context.defaults {
+        layered = layered.over(defaults);
+    }
+    let settings = Settings::read(&layered);
+    check_pool(&layered, &settings.pool, context.catalogue);
+    let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
+    let (operator, resolved) = operator(&own, context);
+    let task = Task {
+        task_id: full_id(&own, written, group, context.groups),
+        task_display_name: own.text("task_display_name"),
+        doc_md: own.text("doc_md"),
+        owner: settings.owner.unwrap_or_else(|| context.owner.clone()),
+        operator,
+        resolved,
+        args: args(&own),
+        upstream: Vec::new(),
+        trigger_rule: settings.trigger_rule,
+        retries: settings.retries,
+        retry_delay: settings.retry_delay,
+        retry_exponential_backoff: settings.retry_exponential_backoff,
+        max_retry_delay: settings.max_retry_delay,
+        execution_timeout: settings.execution_timeout,
+        depends_on_past: settings.depends_on_past,
+        wait_for_downstream: false,
+        ignore_first_depends_on_past: settings.ignore_first_depends_on_past,
+        pool: settings.pool,
+        pool_slots: settings.pool_slots,
+        priority_weight: settings.priority_weight,
+        weight_rule: settings.weight_rule,
+        queue: settings.queue,
+        max_active_tis_per_dag: settings.max_active_tis_per_dag,
+        max_active_tis_per_dagrun: settings.max_active_tis_per_dagrun,
+        task_group: context.groups.around(group).next().map(|group| group.full.clone()),
+        do_xcom_push: settings.do_xcom_push,
+        multiple_outputs: settings.multiple_outputs,
+        params: params::read(own.get("params"), context.scheduled),
+        grants: settings.grants,
+        limits: settings.limits,
+        sensor: settings.sensor,
+    };
+    ReadTask { task, group, fields: own }
+}
+
+fn full_id(own: &Fields<'_>, written: &str, group: Option<usize>, groups: &Groups<'_>) -> String {
+    let full = groups.full_id(group, written);
+    if full.chars().count() > crate::id::MAXIMUM_ID_LENGTH && full != written {
+        own.fault(format!(
+            "with its task groups this task is called `{full}`, which is longer than {} characters",
+            crate::id::MAXIMUM_ID_LENGTH
+        ));
+    }
+    full
+}
+
+fn args(own: &Fields<'_>) -> Map<String, Value> {
+    own.get("args").and_then(|found| found.object()).cloned().unwrap_or_default()
+}
+
+/// The operator as written and as resolved. What cannot be resolved is a fault, and something stands in for it so that
+/// reading can go on.
+fn operator(own: &Fields<'_>, context: &mut Context<'_, '_>) -> (String, ResolvedOperator) {
+    let nothing = || ResolvedOperator {
+        name: String::new(),
+        version: String::new(),
+        digest: String::new(),
+        kind: OperatorKind::Action,
+        template_fields: Vec::new(),
+    };
+    let Some(found) = own.required("operator") else { return (String::new(), nothing()) };
+    let Some(reference) = found.text() else { return (String::new(), nothing()) };
+    let catalogue = context.catalogue;
+    let resolved = context.resolved.entry(reference.to_owned()).or_insert_with(|| catalogue.resolve(reference)).clone();
+    match resolved {
+        Ok(entry) => {
+            check_arguments(own, &entry, context);
+            if entry.operator.kind != OperatorKind::Sensor {
+                refuse_sensor_settings(own, reference);
+            }
+            (reference.to_owned(), entry.operator)
+        }
+        Err(unknown) => {
+            found.fault(format!("{}{}", unknown.reason, suggestion(&unknown.near)));
+            (reference.to_owned(), nothing())
+        }
+    }
+}
+
+fn check_arguments(own: &Fields<'_>, entry: &CatalogueEntry, context: &mut Context<'_, '_>) {
+    let empty = Value::Object(Map::new());
+    match own.get("args") {
+        Some(found) if found.value.is_object() => context.schemas.check(&found, entry),
+        Some(found) => {
+            found.expected("an object");
+        }
+        None => {
+            let absent = Found { value: &empty, pointer: own.pointer().to_owned(), sink: own.sink };
+            context.schemas.check(&absent, entry);
+        }
+    }
+}

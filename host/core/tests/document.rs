@@ -1,0 +1,316 @@
+//! Documents: what is read from them, and every fault that is found in them.
+
+use std::sync::Arc;
+
+use airlock_core::dag::{
+    Catalogue, CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, Schedule, SnapshotCatalogue,
+    canonical_hash, parse, parse_value,
+};
+use airlock_core::state::TriggerRule;
+use serde_json::{Value, json};
+
+fn catalogue() -> impl Catalogue {
+    let operator = |name: &str, kind, schema: Value, template_fields: &[&str]| OperatorVersion {
+        entry: CatalogueEntry {
+            operator: ResolvedOperator {
+                name: name.to_owned(),
+                version: "1.2.0".to_owned(),
+                digest: format!("sha256:{name}"),
+                kind,
+                template_fields: template_fields.iter().map(|field| (*field).to_owned()).collect(),
+            },
+            arguments_schema: Arc::new(schema),
+        },
+        yanked: false,
+    };
+    let anything = json!({"type": "object"});
+    let sql = json!({
+        "type": "object",
+        "properties": { "conn_id": { "type": "string" }, "sql": { "type": "string" }, "row_limit": { "type": "integer" } },
+        "required": ["conn_id", "sql"],
+        "additionalProperties": false,
+    });
+    SnapshotCatalogue::new(
+        [
+            operator("empty", OperatorKind::Action, anything.clone(), &[]),
+            operator("sql", OperatorKind::Action, sql, &["sql"]),
+            operator("bash", OperatorKind::Action, anything.clone(), &["bash_command"]),
+            operator("s3-key-sensor", OperatorKind::Sensor, anything, &["bucket_key"]),
+        ],
+        ["default_pool".to_owned(), "warehouse".to_owned()],
+    )
+}
+
+fn read(document: Value) -> Dag {
+    parse(&document.to_string(), &catalogue()).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+/// Pointers and details of the faults.
+fn faults(document: Value) -> Vec<(String, String)> {
+    let faults = parse(&document.to_string(), &catalogue()).expect_err("the document has faults");
+    faults.0.into_iter().map(|fault| (fault.pointer, fault.detail)).collect()
+}
+
+#[track_caller]
+fn assert_fault(document: Value, pointer: &str, part: &str) {
+    let found = faults(document);
+    assert!(
+        found.iter().any(|(at, detail)| at == pointer && detail.contains(part)),
+        "no `{part}` at `{pointer}` in {found:#?}"
+    );
+}
+
+/// A DAG of `empty` tasks with the given members added.
+fn with(members: Value) -> Value {
+    let mut document = json!({"dag_id": "d", "tasks": [{"task_id": "a", "operator": "empty"}]});
+    for (name, value) in members.as_object().unwrap() {
+        document[name] = value.clone();
+    }
+    document
+}
+
+/// A DAG with one task that has the given members added.
+fn with_task(members: Value) -> Value {
+    let mut document = with(json!({}));
+    for (name, value) in members.as_object().unwrap() {
+        document["tasks"][0][name] = value.clone();
+    }
+    document
+}
+
+fn upstream<'a>(dag: &'a Dag, task_id: &str) -> Vec<&'a str> {
+    let task = dag.tasks.iter().find(|task| task.task_id == task_id).unwrap();
+    task.upstream.iter().map(String::as_str).collect()
+}
+
+#[test]
+fn the_example_of_the_contract_is_read_with_its_defaults() {
+    let dag = read(json!({
+        "dag_id": "daily_sales",
+        "description": "Load yesterday's sales",
+        "schedule": "0 6 * * *",
+        "timezone": "Europe/Berlin",
+        "start_date": "2026-01-01T00:00:00Z",
+        "catchup": false,
+        "tags": ["sales"],
+        "default_args": { "owner": "data", "retries": 2, "retry_delay": 30 },
+        "params": { "region": { "type": "string", "default": "eu" } },
+        "tasks": [
+            { "task_id": "wait_for_file", "operator": "s3-key-sensor",
+              "args": { "conn_id": "lake", "bucket_key": "s3://landing/{{ ds }}/*.csv", "wildcard_match": true },
+              "poke_interval": 30, "timeout": 21600 },
+            { "task_id": "load", "operator": "sql@1",
+              "args": { "conn_id": "warehouse", "sql": "insert into sales select * from staging where day = '{{ ds }}'" },
+              "upstream": ["wait_for_file"], "pool": "warehouse", "priority_weight": 5 },
+            { "task_id": "report", "operator": "bash",
+              "args": { "bash_command": "echo loaded {{ ti.xcom_pull(task_ids='load')['rowcount'] }} rows" },
+              "upstream": ["load"], "trigger_rule": "all_done", "retry_delay": "PT1M" }
+        ]
+    }));
+    assert_eq!(dag.schedule, Schedule::CronTrigger { cron: vec!["0 6 * * *".to_owned()] });
+    assert_eq!((dag.max_active_runs, dag.max_active_tasks, dag.is_paused_upon_creation), (16, 16, false));
+    let [wait, load, report] = dag.tasks.as_slice() else { panic!("three tasks") };
+    assert_eq!((wait.sensor.poke_interval.0, wait.sensor.timeout.0), (30.0, 21_600.0));
+    assert_eq!((load.resolved.version.as_str(), load.pool.as_str(), load.priority_weight), ("1.2.0", "warehouse", 5));
+    assert_eq!((load.owner.as_str(), load.retries, load.retry_delay.0), ("data", 2, 30.0));
+    assert_eq!((report.trigger_rule, report.retry_delay.0), (TriggerRule::AllDone, 60.0));
+    assert_eq!(upstream(&dag, "report"), ["load"]);
+}
+
+#[test]
+fn every_fault_is_found_at_once() {
+    let found = faults(json!({
+        "dag_id": "bad id",
+        "shedule": "@daily",
+        "timezone": "Europe/Berlinn",
+        "start_date": "yesterday",
+        "max_active_runs": 0,
+        "default_args": { "retires": 1, "retry_delay": "soon" },
+        "tasks": [
+            { "task_id": "a", "operator": "sqll" },
+            { "task_id": "a", "operator": "empty", "trigger_rule": "all_sucess", "pool": "warehuose" },
+            { "operator": "empty", "upstream": ["aa", 7], "pool_slots": 0 },
+            { "task_id": "s", "operator": "sql", "args": { "conn_id": 1, "slq": "x" } },
+            12,
+        ]
+    }));
+    let pointers: Vec<&str> = found.iter().map(|(pointer, _)| pointer.as_str()).collect();
+    for pointer in [
+        "/dag_id",
+        "/shedule",
+        "/timezone",
+        "/start_date",
+        "/max_active_runs",
+        "/default_args/retires",
+        "/default_args/retry_delay",
+        "/tasks/0/operator",
+        "/tasks/1/task_id",
+        "/tasks/1/trigger_rule",
+        "/tasks/1/pool",
+        "/tasks/2",
+        "/tasks/2/upstream/0",
+        "/tasks/2/upstream/1",
+        "/tasks/2/pool_slots",
+        "/tasks/3/args/conn_id",
+        "/tasks/3/args",
+        "/tasks/4",
+    ] {
+        assert!(pointers.contains(&pointer), "{pointer} is missing in {found:#?}");
+    }
+    let detail = |pointer: &str| found.iter().find(|(at, _)| at == pointer).unwrap().1.as_str();
+    assert_eq!(detail("/shedule"), "a DAG has no field `shedule`; did you mean `schedule`?");
+    assert_eq!(detail("/tasks/0/operator"), "there is no operator `sqll`; did you mean `sql`?");
+    assert_eq!(detail("/tasks/1/pool"), "there is no pool `warehuose`; did you mean `warehouse`?");
+    assert!(detail("/timezone").contains("`Europe/Berlin`"));
+    assert_eq!(pointers.iter().filter(|pointer| **pointer == "/default_args/retry_delay").count(), 1);
+}
+
+#[test]
+fn circles_name_their_path() {
+    let task = |id: &str, upstream: &[&str]| json!({"task_id": id, "operator": "empty", "upstream": upstream});
+    let document = with(
+        json!({"tasks": [task("a", &["c"]), task("b", &["a"]), task("c", &["b"]), task("d", &["c", "e"]), task("e", &["d"])]}),
+    );
+    assert_fault(document.clone(), "/tasks/0/upstream", "a -> b -> c -> a");
+    assert_fault(document, "/tasks/3/upstream", "d -> e -> d");
+    assert_fault(with(json!({"tasks": [task("a", &["a"])]})), "/tasks/0/upstream/0", "cannot follow itself");
+}
+
+#[test]
+fn groups_prefix_their_children_and_stand_for_their_ends() {
+    let task = |id: &str, group: &str, upstream: &[&str]| {
+        let mut task = json!({"task_id": id, "operator": "empty", "upstream": upstream});
+        if !group.is_empty() {
+            task["task_group"] = json!(group);
+        }
+        task
+    };
+    let dag = read(with(json!({
+        "task_groups": [
+            { "group_id": "inner", "parent": "outer", "upstream": ["first"], "default_args": { "retries": 4 } },
+            { "group_id": "outer", "upstream": ["start"] },
+            { "group_id": "flat", "prefix_group_id": false, "upstream": ["outer"] },
+        ],
+        "tasks": [
+            task("start", "", &[]),
+            task("first", "outer", &[]),
+            task("x", "outer.inner", &[]),
+            task("y", "inner", &["x"]),
+            task("z", "inner", &["outer.inner.x"]),
+            task("loose", "flat", &[]),
+            task("end", "", &["flat", "outer.inner"]),
+        ],
+        "edge_labels": [{ "from": "start", "to": "outer", "label": "go" }],
+    })));
+    let ids: Vec<&str> = dag.tasks.iter().map(|task| task.task_id.as_str()).collect();
+    assert_eq!(ids, ["start", "outer.first", "outer.inner.x", "outer.inner.y", "outer.inner.z", "loose", "end"]);
+    assert_eq!(upstream(&dag, "outer.first"), ["start"], "the only root of `outer`: `inner` follows `first`");
+    assert_eq!(upstream(&dag, "outer.inner.x"), ["outer.first"], "the only root of `inner`");
+    assert_eq!(upstream(&dag, "outer.inner.y"), ["outer.inner.x"], "a name is looked up in the own group, too");
+    assert_eq!(upstream(&dag, "loose"), ["outer.inner.y", "outer.inner.z"]);
+    assert_eq!(upstream(&dag, "end"), ["loose", "outer.inner.y", "outer.inner.z"]);
+    assert_eq!(dag.tasks[2].retries, 4);
+    assert_eq!(
+        dag.task_groups.iter().map(|group| group.group_id.as_str()).collect::<Vec<_>>(),
+        ["outer", "flat", "outer.inner"]
+    );
+}
+
+#[test]
+fn what_is_wrong_with_groups_is_said() {
+    let grouped = |groups: Value, task: Value| with(json!({"task_groups": groups, "tasks": [task]}));
+    let task = || json!({"task_id": "a", "operator": "empty"});
+    let inside = |group: &str| json!({"task_id": "a", "operator": "empty", "task_group": group});
+    assert_fault(grouped(json!([{"group_id": "a"}]), task()), "/tasks/0/task_id", "there is a task group `a` too");
+    assert_fault(
+        grouped(json!([{"group_id": "g"}, {"group_id": "g"}]), task()),
+        "/task_groups/1",
+        "another task group `g`",
+    );
+    assert_fault(grouped(json!([{"group_id": "g.h"}]), task()), "/task_groups/0/group_id", "letters, digits");
+    assert_fault(grouped(json!([{"group_id": "g"}]), inside("gg")), "/tasks/0/task_group", "no task group `gg`");
+    assert_fault(
+        grouped(json!([{"group_id": "g", "parent": "h"}, {"group_id": "h", "parent": "g"}]), task()),
+        "/task_groups/0/parent",
+        "inside each other",
+    );
+    let into_itself = json!({"task_id": "a", "operator": "empty", "task_group": "g", "upstream": ["g"]});
+    assert_fault(grouped(json!([{"group_id": "g"}]), into_itself), "/tasks/0/upstream/0", "contain each other");
+    let after_nothing = json!({"task_id": "a", "operator": "empty", "upstream": ["g"]});
+    assert_fault(grouped(json!([{"group_id": "g"}]), after_nothing), "/tasks/0/upstream/0", "has no tasks");
+}
+
+#[test]
+fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
+    for (field, value) in [
+        ("expand", json!({"x": [1]})),
+        ("expand_kwargs", json!([{"x": 1}])),
+        ("is_setup", json!(true)),
+        ("is_teardown", json!(true)),
+        ("outlets", json!(["s3://a"])),
+        ("wait_for_downstream", json!(true)),
+    ] {
+        assert_fault(with_task(json!({field: value})), &format!("/tasks/0/{field}"), "not supported yet");
+    }
+    assert_fault(with(json!({"deadlines": [{}]})), "/deadlines", "not supported yet");
+    assert_fault(
+        with(json!({"schedule": {"type": "assets", "condition": "x"}})),
+        "/schedule/type",
+        "not supported yet",
+    );
+    read(with_task(json!({"is_setup": false, "outlets": [], "wait_for_downstream": false, "expand": null})));
+}
+
+#[test]
+fn schedules_come_in_many_forms() {
+    let schedule = |value: Value| read(with(json!({"schedule": value}))).schedule;
+    assert_eq!(schedule(json!(null)), Schedule::None);
+    assert_eq!(schedule(json!("@daily")), Schedule::CronTrigger { cron: vec!["0 0 * * *".to_owned()] });
+    assert_eq!(schedule(json!("@once")), Schedule::Once);
+    let data = schedule(json!({"type": "cron_data_interval", "cron": "@hourly"}));
+    assert_eq!(data, Schedule::CronDataInterval { cron: "0 * * * *".to_owned() });
+    let several = schedule(json!({"type": "cron_trigger", "cron": ["0 1 * * *", "0 2 * * *"]}));
+    assert!(matches!(several, Schedule::CronTrigger { cron } if cron.len() == 2));
+    assert!(
+        matches!(schedule(json!({"type": "delta_data_interval", "delta": "PT6H"})), Schedule::DeltaDataInterval { delta } if delta.0 == 21_600.0)
+    );
+    assert!(
+        matches!(schedule(json!({"type": "events", "dates": ["2026-01-01T00:00:00Z"]})), Schedule::Events { dates } if dates.len() == 1)
+    );
+    assert_fault(with(json!({"schedule": "@dayly"})), "/schedule", "did you mean `@daily`");
+    assert_fault(
+        with(json!({"schedule": {"type": "cron", "cron": "* * * * *"}})),
+        "/schedule/type",
+        "no type of schedule",
+    );
+    assert_fault(
+        with(json!({"schedule": {"type": "delta_trigger", "cron": "* * * * *"}})),
+        "/schedule",
+        "`delta` is missing",
+    );
+    assert_fault(
+        with(json!({"schedule": {"type": "delta_trigger", "delta": 0}})),
+        "/schedule/delta",
+        "at least one second",
+    );
+    assert_fault(with(json!({"schedule": 5})), "/schedule", "expected null, a cron expression");
+}
+
+#[test]
+fn the_hash_is_of_the_meaning_and_not_of_the_layout() {
+    let plain = read(with_task(json!({"retries": 1, "args": {"x": 1, "y": {"b": 1, "a": 2}}})));
+    let other = parse(
+        r#"{ "tasks": [ {"args": {"y": {"a": 2, "b": 1}, "x": 1}, "operator": "empty", "task_id": "a"} ],
+             "default_args": {"retries": 1}, "dag_id": "d", "catchup": false }"#,
+        &catalogue(),
+    );
+    assert_eq!(canonical_hash(&plain), canonical_hash(&other.unwrap()));
+    assert_ne!(canonical_hash(&plain), canonical_hash(&read(with_task(json!({"retries": 2})))));
+    assert_eq!(canonical_hash(&plain).len(), 64);
+}
+
+#[test]
+fn a_value_is_read_like_its_text() {
+    let document = with_task(json!({"retries": 1}));
+    assert_eq!(parse_value(&document, &catalogue()).unwrap(), read(document));
+}
