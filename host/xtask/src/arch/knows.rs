@@ -33,9 +33,9 @@ const TABLE: &[(&str, &[&str])] = &[
             "airlock-api",
         ],
     ),
-    ("airlock-services", &[]),
-    ("airlock-tests", &["airlock-services"]),
-    ("xtask", &["airlock-services", "airlock-sandbox", "airlock-store-sqlite", "airlock-store-postgres"]),
+    ("airlock-test-services", &[]),
+    ("airlock-tests", &["airlock-test-services"]),
+    ("xtask", &["airlock-test-services", "airlock-sandbox", "airlock-store-sqlite", "airlock-store-postgres"]),
 ];
 
 /// Tests of a crate may use more than the crate does, but never what stands above it: a test that needs the binary is an
