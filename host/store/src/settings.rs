@@ -9,6 +9,37 @@ use crate::{Page, Paged, StoreResult};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
 
+/// What a sealed value is; the vault binds the value to it, so that it opens nowhere else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SealedKind {
+    Variable,
+    ConnectionPassword,
+    ConnectionExtra,
+}
+
+impl SealedKind {
+    /// What the vault is told.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Variable => "variable",
+            Self::ConnectionPassword => "connection.password",
+            Self::ConnectionExtra => "connection.extra",
+        }
+    }
+}
+
+/// Where a sealed value lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SealedPlace<'a> {
+    pub tenant: TenantId,
+    pub kind: SealedKind,
+    /// The variable's key, or the connection's id.
+    pub name: &'a str,
+}
+
+/// Seals a value again; the error ends the transaction.
+pub type Reseal<'a> = dyn Fn(SealedPlace<'_>, &Sealed) -> Result<Sealed, String> + Send + Sync + 'a;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariableRow {
     pub key: String,
@@ -91,5 +122,5 @@ pub trait Settings: Send + Sync {
     async fn delete_pool(&self, tenant: TenantId, name: &str) -> StoreResult<bool>;
 
     /// Every sealed value of every tenant goes through `reseal` once, in one transaction: how keys are rotated.
-    async fn reseal(&self, reseal: &(dyn Fn(&Sealed) -> Result<Sealed, String> + Send + Sync)) -> StoreResult<u64>;
+    async fn reseal(&self, reseal: &Reseal<'_>) -> StoreResult<u64>;
 }
