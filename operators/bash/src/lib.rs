@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use airlock_operator_shell::Shell;
+use airlock_operator_shell as shell;
 use airlock_sdk::prelude::*;
 
 /// What a script is, and what it sees.
@@ -47,7 +47,7 @@ impl ExitCodes {
 #[operator(name = "bash", template_fields(bash_command, env))]
 fn bash(arguments: Bash) -> Result<Outcome> {
     let environment = context_variables().into_iter().chain(arguments.env);
-    let finished = Shell::new(environment)?.run(&arguments.bash_command, &[])?;
+    let finished = shell::run(&arguments.bash_command, environment)?;
     match finished.exit_code {
         0 => Ok(Outcome::Success(Some(finished.last_line.into()))),
         code if arguments.skip_on_exit_code.is_some_and(|codes| codes.contains(code)) => {

@@ -1,9 +1,13 @@
 //! Object stores: S3-compatible ones, and folders of the host.
 
+mod location;
+
 use std::io;
 use std::time::SystemTime;
 
 use crate::host;
+
+pub use location::Location;
 
 /// Why a store did not do what was asked.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

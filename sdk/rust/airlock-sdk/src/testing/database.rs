@@ -1,16 +1,16 @@
 //! SQL statements, answered by a function of the test.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
 
+use super::shared::Shared;
 use crate::sql::{Dialect, SqlError, SqlValue};
 
-type Handler = Box<dyn FnMut(&str, &[SqlValue]) -> Result<Table, SqlError>>;
+type Handler = Box<dyn FnMut(&str, &[SqlValue]) -> Result<Table, SqlError> + Send>;
 
 pub(super) struct Database {
     pub dialect: Dialect,
-    handler: RefCell<Handler>,
-    statements: RefCell<Vec<String>>,
+    handler: Shared<Handler>,
+    statements: Shared<Vec<String>>,
 }
 
 /// What a database answers to a statement.
@@ -31,24 +31,23 @@ impl super::Host {
         self,
         conn_id: &str,
         dialect: Dialect,
-        handler: impl FnMut(&str, &[SqlValue]) -> Result<Table, SqlError> + 'static,
+        handler: impl FnMut(&str, &[SqlValue]) -> Result<Table, SqlError> + Send + 'static,
     ) -> Self {
-        let handler: RefCell<Handler> = RefCell::new(Box::new(handler));
-        let database = Database { dialect, handler, statements: RefCell::default() };
-        self.0.databases.borrow_mut().insert(conn_id.into(), Rc::new(database));
+        let database = Database { dialect, handler: Shared::new(Box::new(handler)), statements: Shared::default() };
+        self.0.databases.lock().insert(conn_id.into(), Arc::new(database));
         self
     }
 
     /// The statements that came by a connection, `BEGIN`, `COMMIT` and `ROLLBACK` among them.
     pub fn statements(&self, conn_id: &str) -> Vec<String> {
-        let databases = self.0.databases.borrow();
-        databases.get(conn_id).map(|database| database.statements.borrow().clone()).unwrap_or_default()
+        let databases = self.0.databases.lock();
+        databases.get(conn_id).map(|database| database.statements.lock().clone()).unwrap_or_default()
     }
 }
 
 impl Database {
     pub fn run(&self, statement: &str, parameters: &[SqlValue]) -> Result<Table, SqlError> {
-        self.statements.borrow_mut().push(statement.into());
-        (self.handler.borrow_mut())(statement, parameters)
+        self.statements.lock().push(statement.into());
+        (self.handler.lock())(statement, parameters)
     }
 }

@@ -25,6 +25,7 @@
 mod database;
 pub(crate) mod host;
 mod objects;
+mod shared;
 mod web;
 
 #[cfg(feature = "sqlite")]
@@ -32,7 +33,7 @@ mod sqlite;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
@@ -44,25 +45,27 @@ use crate::log::Level;
 use crate::operator::Operator;
 use crate::outcome::{Event, Outcome};
 use crate::xcom::{Entry, RETURN_VALUE};
+use shared::Shared;
 
 pub use database::Table;
 pub use web::Answer;
 
-/// The double. A clone is the same host.
+/// The double. A clone is the same host, also in another thread; but the functions of this crate reach it only in the thread
+/// where [`Host::run`] or [`Host::execute`] was called.
 #[derive(Clone)]
-pub struct Host(Rc<State>);
+pub struct Host(Arc<State>);
 
 pub(crate) struct State {
-    context: RefCell<Context>,
-    variables: RefCell<BTreeMap<String, String>>,
-    connections: RefCell<BTreeMap<String, (Connection, Secret)>>,
+    context: Shared<Context>,
+    variables: Shared<BTreeMap<String, String>>,
+    connections: Shared<BTreeMap<String, (Connection, Secret)>>,
     /// What other tasks left, by key.
-    xcoms: RefCell<Vec<(String, Entry)>>,
-    pushed: RefCell<BTreeMap<String, Value>>,
-    logs: RefCell<Vec<Record>>,
+    xcoms: Shared<Vec<(String, Entry)>>,
+    pushed: Shared<BTreeMap<String, Value>>,
+    logs: Shared<Vec<Record>>,
     web: web::Web,
     stores: objects::Stores,
-    databases: RefCell<BTreeMap<String, Rc<database::Database>>>,
+    databases: Shared<BTreeMap<String, Arc<database::Database>>>,
 }
 
 /// One record of the task's log.
@@ -78,7 +81,7 @@ pub struct Record {
 
 thread_local! {
     /// The host that the functions of this crate reach. Tests run in threads of their own, so each has its own.
-    static CURRENT: RefCell<Option<Rc<State>>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<Arc<State>>> = const { RefCell::new(None) };
 }
 
 impl Default for Host {
@@ -90,30 +93,30 @@ impl Default for Host {
 impl Host {
     /// A host with nothing in it, and the context of a first try.
     pub fn new() -> Self {
-        Self(Rc::new(State {
-            context: RefCell::new(first_try()),
-            variables: RefCell::default(),
-            connections: RefCell::default(),
-            xcoms: RefCell::default(),
-            pushed: RefCell::default(),
-            logs: RefCell::default(),
+        Self(Arc::new(State {
+            context: Shared::new(first_try()),
+            variables: Shared::default(),
+            connections: Shared::default(),
+            xcoms: Shared::default(),
+            pushed: Shared::default(),
+            logs: Shared::default(),
             web: web::Web::default(),
             stores: objects::Stores::default(),
-            databases: RefCell::default(),
+            databases: Shared::default(),
         }))
     }
 
     /// Changes the context of the try.
     #[must_use]
     pub fn with_context(self, change: impl FnOnce(&mut Context)) -> Self {
-        change(&mut self.0.context.borrow_mut());
+        change(&mut self.0.context.lock());
         self
     }
 
     /// Adds a variable.
     #[must_use]
     pub fn with_variable(self, key: &str, value: &str) -> Self {
-        self.0.variables.borrow_mut().insert(key.into(), value.into());
+        self.0.variables.lock().insert(key.into(), value.into());
         self
     }
 
@@ -127,7 +130,7 @@ impl Host {
     /// Adds a connection and its secrets.
     #[must_use]
     pub fn with_secret_connection(self, connection: Connection, secret: Secret) -> Self {
-        self.0.connections.borrow_mut().insert(connection.conn_id.clone(), (connection, secret));
+        self.0.connections.lock().insert(connection.conn_id.clone(), (connection, secret));
         self
     }
 
@@ -140,7 +143,7 @@ impl Host {
     /// Adds what another task left under a key.
     #[must_use]
     pub fn with_xcom(self, key: &str, entry: Entry) -> Self {
-        self.0.xcoms.borrow_mut().push((key.into(), entry));
+        self.0.xcoms.lock().push((key.into(), entry));
         self
     }
 
@@ -168,27 +171,27 @@ impl Host {
 
     /// What was logged.
     pub fn logs(&self) -> Vec<Record> {
-        self.0.logs.borrow().clone()
+        self.0.logs.lock().clone()
     }
 
     /// The texts of what was logged.
     pub fn messages(&self) -> Vec<String> {
-        self.0.logs.borrow().iter().map(|record| record.message.clone()).collect()
+        self.0.logs.lock().iter().map(|record| record.message.clone()).collect()
     }
 
     /// What the operator pushed under a key. Its result is not here: it is the outcome.
     pub fn pushed(&self, key: &str) -> Option<Value> {
-        self.0.pushed.borrow().get(key).cloned()
+        self.0.pushed.lock().get(key).cloned()
     }
 
     /// The value of a variable now.
     pub fn variable(&self, key: &str) -> Option<String> {
-        self.0.variables.borrow().get(key).cloned()
+        self.0.variables.lock().get(key).cloned()
     }
 }
 
 /// Puts back the host that was there before, also when a test fails.
-struct Restore(Option<Rc<State>>);
+struct Restore(Option<Arc<State>>);
 
 impl Drop for Restore {
     fn drop(&mut self) {
@@ -198,7 +201,7 @@ impl Drop for Restore {
 
 /// The host of the running test.
 #[expect(clippy::expect_used, reason = "a test that forgot its host is told so")]
-pub(crate) fn current() -> Rc<State> {
+pub(crate) fn current() -> Arc<State> {
     CURRENT
         .with_borrow(Clone::clone)
         .expect("there is no host here: call the operator by `airlock_sdk::testing::Host::execute` or in `Host::run`")

@@ -1,21 +1,21 @@
 //! Object stores in memory.
 
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::SystemTime;
 
+use super::shared::Shared;
 use crate::object_store::{ObjectError, ObjectMeta, PutOptions};
 
 /// The buckets, by connection and name.
 #[derive(Default)]
-pub(super) struct Stores(RefCell<BTreeMap<(String, String), Objects>>);
+pub(super) struct Stores(Shared<BTreeMap<(String, String), Objects>>);
 
 type Objects = BTreeMap<String, Object>;
 
 #[derive(Clone)]
 pub(super) struct Object {
-    pub bytes: Rc<[u8]>,
+    pub bytes: Arc<[u8]>,
     pub last_modified: SystemTime,
     content_type: Option<String>,
 }
@@ -24,7 +24,7 @@ impl super::Host {
     /// Adds an empty bucket.
     #[must_use]
     pub fn with_bucket(self, conn_id: &str, bucket: &str) -> Self {
-        self.0.stores.0.borrow_mut().entry((conn_id.into(), bucket.into())).or_default();
+        self.0.stores.0.lock().entry((conn_id.into(), bucket.into())).or_default();
         self
     }
 
@@ -46,26 +46,26 @@ impl super::Host {
     ) -> Self {
         let object = Object { bytes: bytes.into().into(), last_modified, content_type: None };
         let bucket = (conn_id.into(), bucket.into());
-        self.0.stores.0.borrow_mut().entry(bucket).or_default().insert(key.into(), object);
+        self.0.stores.0.lock().entry(bucket).or_default().insert(key.into(), object);
         self
     }
 
     /// The bytes of an object now.
     pub fn object(&self, conn_id: &str, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        let stores = self.0.stores.0.borrow();
+        let stores = self.0.stores.0.lock();
         stores.get(&(conn_id.into(), bucket.into()))?.get(key).map(|object| object.bytes.to_vec())
     }
 
     /// The media type of an object now.
     pub fn content_type(&self, conn_id: &str, bucket: &str, key: &str) -> Option<String> {
-        let stores = self.0.stores.0.borrow();
+        let stores = self.0.stores.0.lock();
         stores.get(&(conn_id.into(), bucket.into()))?.get(key)?.content_type.clone()
     }
 }
 
 impl Stores {
     pub fn knows(&self, conn_id: &str) -> bool {
-        self.0.borrow().keys().any(|(connection, _)| connection == conn_id)
+        self.0.lock().keys().any(|(connection, _)| connection == conn_id)
     }
 
     /// Does something with a bucket's objects.
@@ -74,7 +74,7 @@ impl Stores {
         bucket: &(String, String),
         work: impl FnOnce(&mut Objects) -> Result<T, ObjectError>,
     ) -> Result<T, ObjectError> {
-        match self.0.borrow_mut().get_mut(bucket) {
+        match self.0.lock().get_mut(bucket) {
             Some(objects) => work(objects),
             None => Err(ObjectError::NotFound(format!("bucket `{}`", bucket.1))),
         }

@@ -23,7 +23,7 @@ impl Host {
 fn run(connection: &Connection, statement: &str, parameters: &[SqlValue]) -> Result<Table, Error> {
     let changes_before = connection.total_changes();
     let mut prepared = connection.prepare(statement)?;
-    let columns: Vec<String> = prepared.column_names().into_iter().map(Into::into).collect();
+    let columns: Vec<String> = prepared.column_names().map(Into::into).collect();
     let mut rows = prepared.query(params_from_iter(parameters.iter().map(to_sqlite)))?;
     let mut table = Table { columns, rows: Vec::new(), changed: 0 };
     while let Some(row) = rows.next()? {

@@ -1,15 +1,15 @@
 //! HTTP requests, answered by a function of the test.
 
-use std::cell::RefCell;
 
+use super::shared::Shared;
 use crate::http::{HttpError, Request};
 
-type Handler = Box<dyn FnMut(&Request) -> Result<Answer, HttpError>>;
+type Handler = Box<dyn FnMut(&Request) -> Result<Answer, HttpError> + Send>;
 
 #[derive(Default)]
 pub(super) struct Web {
-    handler: RefCell<Option<Handler>>,
-    requests: RefCell<Vec<Request>>,
+    handler: Shared<Option<Handler>>,
+    requests: Shared<Vec<Request>>,
 }
 
 /// What a test answers to a request.
@@ -45,24 +45,24 @@ impl Answer {
 impl super::Host {
     /// Answers HTTP requests by a function. Without one, every request fails to connect.
     #[must_use]
-    pub fn with_http(self, handler: impl FnMut(&Request) -> Result<Answer, HttpError> + 'static) -> Self {
-        *self.0.web.handler.borrow_mut() = Some(Box::new(handler));
+    pub fn with_http(self, handler: impl FnMut(&Request) -> Result<Answer, HttpError> + Send + 'static) -> Self {
+        *self.0.web.handler.lock() = Some(Box::new(handler));
         self
     }
 
     /// The requests that were made.
     pub fn requests(&self) -> Vec<Request> {
-        self.0.web.requests.borrow().clone()
+        self.0.web.requests.lock().clone()
     }
 }
 
 impl Web {
     pub fn answer(&self, request: Request) -> Result<Answer, HttpError> {
-        let answer = match self.handler.borrow_mut().as_mut() {
+        let answer = match self.handler.lock().as_mut() {
             Some(handler) => handler(&request),
             None => Err(HttpError::Connect(format!("the test gave no `with_http` to answer {}", request.url))),
         };
-        self.requests.borrow_mut().push(request);
+        self.requests.lock().push(request);
         answer
     }
 }

@@ -9,7 +9,7 @@ pub mod context {
     use crate::context::Context;
 
     pub fn get() -> Context {
-        super::current().context.borrow().clone()
+        super::current().context.lock().clone()
     }
 }
 
@@ -19,7 +19,7 @@ pub mod log {
 
     pub fn write(level: Level, message: &str, fields: &[(&str, &str)]) {
         let fields = fields.iter().map(|(key, value)| ((*key).into(), (*value).into())).collect();
-        current().logs.borrow_mut().push(Record { level, message: message.into(), fields });
+        current().logs.lock().push(Record { level, message: message.into(), fields });
     }
 }
 
@@ -29,7 +29,7 @@ pub mod xcom {
 
     pub fn push(key: &str, value: String) -> Result<(), XComError> {
         let value = serde_json::from_str(&value).map_err(|error| XComError::InvalidJson(error.to_string()))?;
-        current().pushed.borrow_mut().insert(key.into(), value);
+        current().pushed.lock().insert(key.into(), value);
         Ok(())
     }
 
@@ -45,7 +45,7 @@ pub mod xcom {
 
     pub fn pull_all(selection: &Selection) -> Result<Vec<Entry>, XComError> {
         let host = current();
-        let xcoms = host.xcoms.borrow();
+        let xcoms = host.xcoms.lock();
         let mut entries: Vec<Entry> = xcoms
             .iter()
             .filter(|(key, _)| *key == selection.key)
@@ -64,16 +64,16 @@ pub mod variables {
     use crate::variables::VariableError;
 
     pub fn get(key: &str) -> Result<Option<String>, VariableError> {
-        Ok(current().variables.borrow().get(key).cloned())
+        Ok(current().variables.lock().get(key).cloned())
     }
 
     pub fn set(key: &str, value: &str) -> Result<(), VariableError> {
-        current().variables.borrow_mut().insert(key.into(), value.into());
+        current().variables.lock().insert(key.into(), value.into());
         Ok(())
     }
 
     pub fn delete(key: &str) -> Result<bool, VariableError> {
-        Ok(current().variables.borrow_mut().remove(key).is_some())
+        Ok(current().variables.lock().remove(key).is_some())
     }
 }
 
@@ -83,7 +83,7 @@ pub mod connections {
 
     fn find(conn_id: &str) -> Result<(Connection, Secret), ConnectionError> {
         let host = current();
-        let connections = host.connections.borrow();
+        let connections = host.connections.lock();
         connections.get(conn_id).cloned().ok_or_else(|| ConnectionError::NotFound(conn_id.into()))
     }
 

@@ -1,10 +1,10 @@
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::object_store::{ObjectError, ObjectMeta, PutOptions};
 use crate::testing::{State, current};
 
 pub struct Bucket {
-    host: Rc<State>,
+    host: Arc<State>,
     /// The connection and the bucket's name.
     id: (String, String),
 }
@@ -12,7 +12,7 @@ pub struct Bucket {
 impl Bucket {
     pub fn open(conn_id: &str, name: Option<&str>) -> Result<Self, ObjectError> {
         let host = current();
-        let connection = host.connections.borrow().get(conn_id).map(|(connection, _)| connection.clone());
+        let connection = host.connections.lock().get(conn_id).map(|(connection, _)| connection.clone());
         if connection.is_none() && !host.stores.knows(conn_id) {
             return Err(ObjectError::ConnectionNotFound(conn_id.into()));
         }
@@ -70,7 +70,7 @@ impl Bucket {
 
 pub struct Reader {
     meta: ObjectMeta,
-    bytes: Rc<[u8]>,
+    bytes: Arc<[u8]>,
     position: usize,
     end: usize,
 }
@@ -89,7 +89,7 @@ impl Reader {
 }
 
 pub struct Writer {
-    host: Rc<State>,
+    host: Arc<State>,
     bucket: (String, String),
     key: String,
     options: PutOptions,

@@ -1,24 +1,25 @@
-use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::sql::{Column, Dialect, SqlError, SqlValue};
 use crate::testing::current;
 use crate::testing::database::Database;
 
 pub struct Session {
-    database: Rc<Database>,
-    in_transaction: Cell<bool>,
+    database: Arc<Database>,
+    in_transaction: AtomicBool,
     /// Whether rows of a query are open.
-    busy: Rc<Cell<bool>>,
+    busy: Arc<AtomicBool>,
 }
 
 impl Session {
     pub fn open(conn_id: &str) -> Result<Self, SqlError> {
         let host = current();
-        let database = host.databases.borrow().get(conn_id).cloned();
+        let database = host.databases.lock().get(conn_id).cloned();
         match database {
-            Some(database) => Ok(Self { database, in_transaction: Cell::new(false), busy: Rc::default() }),
-            None if host.connections.borrow().contains_key(conn_id) => {
+            Some(database) => Ok(Self { database, in_transaction: AtomicBool::default(), busy: Arc::default() }),
+            None if host.connections.lock().contains_key(conn_id) => {
                 Err(SqlError::WrongType(format!("the connection `{conn_id}` is no SQL database")))
             }
             None => Err(SqlError::ConnectionNotFound(conn_id.into())),
@@ -36,7 +37,7 @@ impl Session {
     pub fn query(&self, statement: &str, parameters: &[SqlValue]) -> Result<Rows, SqlError> {
         self.check_free()?;
         let table = self.database.run(statement, parameters)?;
-        self.busy.set(!table.rows.is_empty());
+        self.busy.store(!table.rows.is_empty(), Relaxed);
         Ok(Rows { columns: table.columns, rows: table.rows.into_iter(), busy: self.busy.clone() })
     }
 
@@ -48,7 +49,7 @@ impl Session {
     pub fn begin(&self) -> Result<(), SqlError> {
         self.check_free()?;
         self.database.run("BEGIN", &[])?;
-        self.in_transaction.set(true);
+        self.in_transaction.store(true, Relaxed);
         Ok(())
     }
 
@@ -62,18 +63,18 @@ impl Session {
 
     fn end(&self, statement: &str) -> Result<(), SqlError> {
         self.check_free()?;
-        self.in_transaction.set(false);
+        self.in_transaction.store(false, Relaxed);
         self.database.run(statement, &[]).map(|_| ())
     }
 
     fn check_free(&self) -> Result<(), SqlError> {
-        if self.busy.get() { Err(SqlError::Busy) } else { Ok(()) }
+        if self.busy.load(Relaxed) { Err(SqlError::Busy) } else { Ok(()) }
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.in_transaction.get() {
+        if self.in_transaction.load(Relaxed) {
             // As in the real host: what a session leaves open is undone. Nobody is left to hear of an error.
             let _ = self.database.run("ROLLBACK", &[]);
         }
@@ -83,7 +84,7 @@ impl Drop for Session {
 pub struct Rows {
     columns: Vec<String>,
     rows: std::vec::IntoIter<Vec<SqlValue>>,
-    busy: Rc<Cell<bool>>,
+    busy: Arc<AtomicBool>,
 }
 
 impl Rows {
@@ -95,7 +96,7 @@ impl Rows {
     pub fn next(&mut self, max: u32) -> Result<Vec<Vec<SqlValue>>, SqlError> {
         let page: Vec<_> = self.rows.by_ref().take(max as usize).collect();
         if page.is_empty() {
-            self.busy.set(false);
+            self.busy.store(false, Relaxed);
         }
         Ok(page)
     }
@@ -103,6 +104,6 @@ impl Rows {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        self.busy.set(false);
+        self.busy.store(false, Relaxed);
     }
 }
