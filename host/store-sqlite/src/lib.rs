@@ -1,1 +1,126 @@
 //! The store on SQLite: one file, one process.
+//!
+//! SQLite has one writer at a time. So there is one connection that writes, behind a lock of our own where writers wait in
+//! order, and every transaction on it begins as `IMMEDIATE`: a transaction that begins by reading and then writes would be
+//! refused with "database is locked" whatever the busy timeout. Readers have a pool of their own and never wait for the writer.
+
+mod batch;
+mod dags;
+mod driving;
+mod error;
+mod health;
+mod instances;
+mod list;
+mod migrate;
+mod operators;
+mod queue;
+mod row;
+mod runs;
+mod settings;
+mod tenants;
+#[cfg(feature = "testing")]
+mod testing;
+mod xcoms;
+
+use std::path::Path;
+use std::time::Duration;
+
+use airlock_store::support::DagCache;
+use airlock_store::{StoreError, StoreResult};
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
+use tokio::sync::{Mutex, MutexGuard};
+
+pub use migrate::newest_migration;
+#[cfg(feature = "testing")]
+pub use testing::TemporaryStore;
+
+use crate::error::Result;
+
+/// How a database is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Whether a missing file is made.
+    pub create: bool,
+    /// Connections that read, at most.
+    pub readers: u32,
+    /// How long a statement waits for another process (a backup, the `sqlite3` shell) to let go of the file.
+    pub busy_timeout: Duration,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { create: true, readers: 4, busy_timeout: Duration::from_secs(5) }
+    }
+}
+
+/// The store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+    versions: DagCache,
+}
+
+impl SqliteStore {
+    /// Opens a database. It is not looked into: [`SqliteStore::migrate`] or [`SqliteStore::check`] come next.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if the file cannot be opened.
+    pub async fn open(path: &Path, options: &SqliteOptions) -> StoreResult<Self> {
+        let connect = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(options.create)
+            .journal_mode(SqliteJournalMode::Wal)
+            // A power cut can take the last commits, never the integrity; a killed process loses nothing.
+            .synchronous(SqliteSynchronous::Normal)
+            .foreign_keys(true)
+            .busy_timeout(options.busy_timeout)
+            .pragma("temp_store", "memory")
+            .pragma("journal_size_limit", "67108864")
+            .statement_cache_capacity(256)
+            .disable_statement_logging();
+        let unavailable =
+            |error: sqlx::Error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display()));
+        // The writer comes first: it makes the file and sets its journal mode.
+        let writer = SqliteConnection::connect_with(&connect).await.map_err(unavailable)?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(options.readers.max(1))
+            .test_before_acquire(false)
+            .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "on"));
+        Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default() })
+    }
+
+    /// Closes the database, so that the write-ahead log is folded into the file.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] if that fails; nothing is lost then.
+    pub async fn close(self) -> StoreResult<()> {
+        self.readers.close().await;
+        self.writer.into_inner().close().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+    }
+
+    /// The connection that writes, for one statement.
+    async fn writer(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.writer.lock().await
+    }
+
+    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
+        Ok(self.readers.acquire().await?)
+    }
+
+    /// Several statements that read the same state.
+    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
+        Ok(self.readers.begin().await?)
+    }
+}
+
+/// Begins a transaction that writes.
+async fn begin(writer: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>> {
+    Ok(writer.begin_with("BEGIN IMMEDIATE").await?)
+}

@@ -66,6 +66,8 @@ pub struct TryRow {
     /// A [`airlock_core::outcome::FailureCause`], for failed tries.
     pub cause: Option<String>,
     pub message: Option<String>,
+    /// Results that came after the try had been settled without them, and were refused.
+    pub late_results: u32,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]

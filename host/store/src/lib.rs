@@ -19,6 +19,8 @@ pub mod page;
 pub mod queue;
 pub mod runs;
 pub mod settings;
+#[doc(hidden)]
+pub mod support;
 pub mod tenants;
 pub mod wake;
 pub mod xcoms;

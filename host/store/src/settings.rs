@@ -62,6 +62,7 @@ pub struct ConnectionRow {
 }
 
 pub const DEFAULT_POOL: &str = "default_pool";
+pub const DEFAULT_POOL_SLOTS: i32 = 128;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolRow {

@@ -1,0 +1,48 @@
+//! Leases of runs.
+
+use std::collections::HashSet;
+
+use airlock_core::id::{RunKey, TenantId};
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use crate::SqliteStore;
+use crate::error::Result;
+use crate::row::{Columns, micros};
+
+pub async fn renew(store: &SqliteStore, owner: Uuid, until: DateTime<Utc>) -> Result<u64> {
+    let update =
+        sqlx::query("UPDATE active_runs SET lease_until = ?2 WHERE owner = ?1").bind(owner).bind(micros(until));
+    Ok(update.execute(&mut *store.writer().await).await?.rows_affected())
+}
+
+pub async fn release(store: &SqliteStore, owner: Uuid) -> Result<u64> {
+    let update = sqlx::query("UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE owner = ?1").bind(owner);
+    Ok(update.execute(&mut *store.writer().await).await?.rows_affected())
+}
+
+pub async fn overtaken(store: &SqliteStore, owner: Uuid, runs: &[(RunKey, i64)]) -> Result<Vec<RunKey>> {
+    let held = held(&mut *store.reader().await?, owner, runs).await?;
+    Ok(runs.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)).collect())
+}
+
+/// Of these runs with their epochs, those that this owner holds at just that epoch.
+pub async fn held(connection: &mut SqliteConnection, owner: Uuid, runs: &[(RunKey, i64)]) -> Result<HashSet<RunKey>> {
+    let names: Value = runs.iter().map(|(key, epoch)| Value::from(vec![key.tenant.0, key.id, *epoch])).collect();
+    let rows = sqlx::query(
+        "SELECT a.tenant_id, a.run_key
+         FROM json_each(?1) n
+         CROSS JOIN active_runs a ON a.tenant_id = n.value ->> 0 AND a.run_key = n.value ->> 1
+         CROSS JOIN dag_runs r ON r.tenant_id = a.tenant_id AND r.run_key = a.run_key
+         WHERE a.owner = ?2 AND r.epoch = n.value ->> 2",
+    )
+    .bind(names.to_string())
+    .bind(owner)
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| Ok(RunKey { tenant: TenantId(row.integer("tenant_id")?), id: row.integer("run_key")? }))
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! Runs as their drivers take them on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use airlock_core::id::RunKey;
+use airlock_core::limits::TenantPolicy;
+use airlock_store::driving::LoadedRun;
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::SqliteStore;
+use crate::dags::{VersionName, content};
+use crate::error::{Failure, Result};
+use crate::instances::{instance_columns, instance_row};
+use crate::row::Columns;
+use crate::runs::run_row;
+
+/// These runs, in this order; those that are gone are left out.
+pub async fn load_runs(
+    store: &SqliteStore,
+    connection: &mut SqliteConnection,
+    keys: &[RunKey],
+) -> Result<Vec<LoadedRun>> {
+    let names = run_names(keys);
+    let rows = sqlx::query(
+        "SELECT r.*, v.version_id, t.policy
+         FROM json_each(?1) n
+         CROSS JOIN dag_runs r ON r.tenant_id = n.value ->> 0 AND r.run_key = n.value ->> 1
+         JOIN dag_versions v ON v.tenant_id = r.tenant_id AND v.dag_id = r.dag_id AND v.version = r.dag_version
+         JOIN tenants t ON t.tenant_id = r.tenant_id
+         ORDER BY n.key",
+    )
+    .bind(&names)
+    .fetch_all(&mut *connection)
+    .await?;
+    let mut policies: HashMap<i64, Arc<TenantPolicy>> = HashMap::new();
+    let mut loaded = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let run = run_row(row)?;
+        let name = VersionName {
+            id: row.uuid("version_id")?,
+            tenant: run.key.tenant,
+            dag_id: &run.dag_id,
+            version: run.dag_version,
+        };
+        let dag = content(store, connection, name).await?;
+        let policy = match policies.get(&run.key.tenant.0) {
+            Some(policy) => Arc::clone(policy),
+            None => {
+                let policy: Arc<TenantPolicy> = Arc::new(row.json("policy")?);
+                policies.insert(run.key.tenant.0, Arc::clone(&policy));
+                policy
+            }
+        };
+        loaded.push(LoadedRun { run, dag, instances: Vec::new(), policy });
+    }
+    load_instances(connection, &names, &mut loaded).await?;
+    Ok(loaded)
+}
+
+async fn load_instances(connection: &mut SqliteConnection, names: &str, loaded: &mut [LoadedRun]) -> Result<()> {
+    let rows = sqlx::query(concat!(
+        "SELECT ",
+        instance_columns!(),
+        " FROM json_each(?1) n CROSS JOIN dag_runs r ON r.tenant_id = n.value ->> 0 AND r.run_key = n.value ->> 1
+          CROSS JOIN task_instances i ON i.tenant_id = r.tenant_id AND i.run_key = r.run_key
+          ORDER BY i.run_key, i.ordinal"
+    ))
+    .bind(names)
+    .fetch_all(connection)
+    .await?;
+    let places: HashMap<RunKey, usize> =
+        loaded.iter().enumerate().map(|(place, loaded)| (loaded.run.key, place)).collect();
+    for row in &rows {
+        let instance = instance_row(row)?;
+        let place = places.get(&instance.run).and_then(|place| loaded.get_mut(*place));
+        place.ok_or_else(|| Failure::damaged("an instance of another run"))?.instances.push(instance);
+    }
+    Ok(())
+}
+
+/// Runs as a batch names them: tenant and key.
+pub fn run_names(keys: &[RunKey]) -> String {
+    keys.iter().map(|key| Value::from(vec![key.tenant.0, key.id])).collect::<Value>().to_string()
+}

@@ -1,0 +1,119 @@
+//! A scheduler takes runs on.
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_store::driving::LoadedRun;
+use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteConnection;
+use uuid::Uuid;
+
+use super::load::{load_runs, run_names};
+use crate::dags::load::{ChangedDags, refresh};
+use crate::error::Result;
+use crate::row::{Columns, micros};
+use crate::{SqliteStore, begin};
+
+/// A run that can be taken.
+struct Candidate {
+    key: RunKey,
+    dag_id: String,
+    run_after: i64,
+}
+
+pub async fn take_runs(
+    store: &SqliteStore,
+    owner: Uuid,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    limit: u32,
+) -> Result<Vec<LoadedRun>> {
+    // A reader looks first: two index look-ups are all that an idle pass costs.
+    if candidates(&mut *store.snapshot().await?, now, limit).await?.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut writer = store.writer().await;
+    let mut transaction = begin(&mut writer).await?;
+    let taken = candidates(&mut transaction, now, limit).await?;
+    let keys: Vec<RunKey> = taken.iter().map(|candidate| candidate.key).collect();
+    let names = run_names(&keys);
+    sqlx::query(
+        "UPDATE active_runs AS a SET state = 'running', owner = ?2, lease_until = ?3
+         FROM json_each(?1) n WHERE a.tenant_id = n.value ->> 0 AND a.run_key = n.value ->> 1",
+    )
+    .bind(&names)
+    .bind(owner)
+    .bind(micros(until))
+    .execute(&mut *transaction)
+    .await?;
+    // The epoch rises with the owner, so that what an earlier owner decided cannot be applied any more.
+    sqlx::query(
+        "UPDATE dag_runs AS r
+         SET epoch = r.epoch + 1, started_at = coalesce(r.started_at, ?2),
+             updated_at = CASE r.state WHEN 'queued' THEN ?2 ELSE r.updated_at END, state = 'running'
+         FROM json_each(?1) n WHERE r.tenant_id = n.value ->> 0 AND r.run_key = n.value ->> 1",
+    )
+    .bind(&names)
+    .bind(micros(now))
+    .execute(&mut *transaction)
+    .await?;
+    let dags: ChangedDags = taken.into_iter().map(|candidate| (candidate.key.tenant.0, candidate.dag_id)).collect();
+    refresh(&mut transaction, &dags).await?;
+    let loaded = load_runs(store, &mut transaction, &keys).await?;
+    transaction.commit().await?;
+    Ok(loaded)
+}
+
+/// The first runs that can be taken, in order of `run_after`.
+async fn candidates(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+    let mut candidates = ownerless(connection, now, limit).await?;
+    candidates.extend(startable(connection, now, limit).await?);
+    candidates.sort_by_key(|candidate| (candidate.run_after, candidate.key.id));
+    candidates.truncate(limit as usize);
+    Ok(candidates)
+}
+
+/// Running ones whose lease is over.
+async fn ownerless(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+    let rows = sqlx::query(
+        "SELECT tenant_id, run_key, dag_id, run_after FROM active_runs
+         WHERE state = 'running' AND lease_until <= ?1 ORDER BY run_after, run_key LIMIT ?2",
+    )
+    .bind(micros(now))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(candidate).collect()
+}
+
+/// Queued ones that their DAGs have room for. The first `limit` of them belong to the `limit` DAGs whose first queued run is
+/// oldest, which is the order of the index `dags_to_start`: DAGs that are paused or full are not even seen.
+async fn startable(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+    let rows = sqlx::query(
+        "WITH ready AS MATERIALIZED (
+             SELECT tenant_id, dag_id, max_active_runs - running_runs AS room FROM dags
+             WHERE is_paused = 0 AND first_queued IS NOT NULL AND running_runs < max_active_runs AND first_queued <= ?1
+             ORDER BY first_queued LIMIT ?2
+         ), queued AS (
+             SELECT a.tenant_id, a.run_key, a.dag_id, a.run_after, d.room,
+                    row_number() OVER (PARTITION BY a.tenant_id, a.dag_id ORDER BY a.run_after, a.run_key) AS place
+             FROM ready d CROSS JOIN active_runs a ON a.tenant_id = d.tenant_id AND a.run_key IN (
+                 SELECT c.run_key FROM active_runs c
+                 WHERE c.tenant_id = d.tenant_id AND c.dag_id = d.dag_id AND c.state = 'queued' AND c.run_after <= ?1
+                 ORDER BY c.run_after, c.run_key LIMIT ?2)
+         )
+         SELECT tenant_id, run_key, dag_id, run_after FROM queued WHERE place <= room
+         ORDER BY run_after, run_key LIMIT ?2",
+    )
+    .bind(micros(now))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(candidate).collect()
+}
+
+fn candidate(row: &sqlx::sqlite::SqliteRow) -> Result<Candidate> {
+    Ok(Candidate {
+        key: RunKey { tenant: TenantId(row.integer("tenant_id")?), id: row.integer("run_key")? },
+        dag_id: row.text("dag_id")?,
+        run_after: row.integer("run_after")?,
+    })
+}

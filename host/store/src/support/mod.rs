@@ -1,0 +1,11 @@
+//! What both implementations need and no caller does: pure functions and a cache.
+
+mod dag_cache;
+mod moves;
+mod shares;
+mod versions;
+
+pub use dag_cache::DagCache;
+pub use moves::rounds;
+pub use shares::{Backlog, fair_shares};
+pub use versions::compare_versions;

@@ -1,0 +1,25 @@
+//! The order of moves within a batch.
+
+use std::collections::HashMap;
+
+use airlock_core::id::RunKey;
+use uuid::Uuid;
+
+use crate::driving::{Move, RunChange};
+
+/// Splits the moves of a batch so that each instance is at most once in a round, and its moves come in their order. A round is
+/// one statement; nearly always there is only one.
+pub fn rounds<'a>(changes: impl IntoIterator<Item = (RunKey, &'a RunChange)>) -> Vec<Vec<(RunKey, &'a Move)>> {
+    let mut rounds: Vec<Vec<(RunKey, &Move)>> = Vec::new();
+    let mut seen: HashMap<Uuid, usize> = HashMap::new();
+    for (run, change) in changes {
+        for one in &change.moves {
+            let round = seen.entry(one.instance).and_modify(|round| *round += 1).or_insert(0);
+            match rounds.get_mut(*round) {
+                Some(moves) => moves.push((run, one)),
+                None => rounds.push(vec![(run, one)]),
+            }
+        }
+    }
+    rounds
+}

@@ -1,0 +1,57 @@
+//! Fairness among tenants.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use airlock_core::id::TenantId;
+
+/// What a tenant has running, and what it has waiting for a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub tenant: TenantId,
+    pub running: u64,
+    pub queued: u64,
+}
+
+/// How many of `limit` places each tenant gets: one at a time, to the tenant that would then have the fewest running. Priorities
+/// are not compared across tenants, because each tenant sets its own. Tenants that get none are left out.
+pub fn fair_shares(backlogs: &[Backlog], limit: u32) -> Vec<(TenantId, u32)> {
+    let mut shares: Vec<(TenantId, u32)> = backlogs.iter().map(|backlog| (backlog.tenant, 0)).collect();
+    let mut next: BinaryHeap<Reverse<(u64, usize)>> = backlogs
+        .iter()
+        .enumerate()
+        .filter(|(_, backlog)| backlog.queued > 0)
+        .map(|(index, backlog)| Reverse((backlog.running, index)))
+        .collect();
+    for _ in 0..limit {
+        let Some(Reverse((running, index))) = next.pop() else { break };
+        shares[index].1 += 1;
+        if u64::from(shares[index].1) < backlogs[index].queued {
+            next.push(Reverse((running + 1, index)));
+        }
+    }
+    shares.retain(|(_, share)| *share > 0);
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn backlog(tenant: i64, running: u64, queued: u64) -> Backlog {
+        Backlog { tenant: TenantId(tenant), running, queued }
+    }
+
+    #[test]
+    fn the_busiest_tenant_waits() {
+        let shares = fair_shares(&[backlog(1, 5, 100), backlog(2, 0, 3), backlog(3, 0, 100)], 10);
+        assert_eq!(shares, [(TenantId(1), 1), (TenantId(2), 3), (TenantId(3), 6)]);
+    }
+
+    #[test]
+    fn a_lone_tenant_gets_everything_and_never_more_than_it_has() {
+        assert_eq!(fair_shares(&[backlog(1, 9, 4)], 10), [(TenantId(1), 4)]);
+        assert_eq!(fair_shares(&[backlog(1, 9, 40)], 10), [(TenantId(1), 10)]);
+        assert!(fair_shares(&[backlog(1, 9, 0)], 10).is_empty());
+    }
+}
