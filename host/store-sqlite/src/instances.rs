@@ -122,6 +122,8 @@ async fn list(
     let mut list = List::new(instance_tables!(), "r.tenant_id", tenant);
     list.equal("r.dag_id = ?", filter.dag_id.as_deref());
     list.equal("r.run_id = ?", filter.run_id.as_deref());
+    list.some("r.dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
+    list.some("r.run_id IN (SELECT value FROM json_each(?))", filter.run_ids.as_deref());
     list.any("i.task_id IN (SELECT value FROM json_each(?))", filter.task_ids.iter().map(String::as_str));
     if let Some(map_index) = filter.map_index {
         list.integer("i.map_index = ?", map_index.into());
@@ -131,6 +133,10 @@ async fn list(
     list.any("i.pool IN (SELECT value FROM json_each(?))", filter.pools.iter().map(String::as_str));
     list.any("i.queue IN (SELECT value FROM json_each(?))", filter.queues.iter().map(String::as_str));
     list.any("i.operator IN (SELECT value FROM json_each(?))", filter.operators.iter().map(String::as_str));
+    list.any("i.try_number IN (SELECT value FROM json_each(?))", filter.try_numbers.iter().copied());
+    list.any("r.dag_version IN (SELECT value FROM json_each(?))", filter.dag_versions.iter().copied());
+    list.like("r.dag_id LIKE ?", filter.dag_id_pattern.as_deref());
+    list.like("r.run_id LIKE ?", filter.run_id_pattern.as_deref());
     list.like("i.task_id LIKE ?", filter.task_id_pattern.as_deref());
     list.span("r.logical_date", &filter.logical_date);
     list.span("r.run_after", &filter.run_after);

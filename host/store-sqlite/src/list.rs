@@ -55,16 +55,18 @@ impl List {
         }
     }
 
-    /// A condition with one `?` for a JSON array, as in `column IN (SELECT value FROM json_each(?))`.
-    pub fn among(&mut self, condition: &'static str, values: impl IntoIterator<Item = impl Into<Value>>) {
-        self.text(condition, Value::from_iter(values).to_string());
-    }
-
-    /// [`List::among`], and no condition where there are no values.
+    /// A condition with one `?` for a JSON array, as in `column IN (SELECT value FROM json_each(?))`. No values: no condition.
     pub fn any(&mut self, condition: &'static str, values: impl IntoIterator<Item = impl Into<Value>>) {
         let mut values = values.into_iter().peekable();
         if values.peek().is_some() {
-            self.among(condition, values);
+            self.text(condition, Value::from_iter(values).to_string());
+        }
+    }
+
+    /// As [`List::any`], but an empty list fits nothing.
+    pub fn some(&mut self, condition: &'static str, values: Option<&[String]>) {
+        if let Some(values) = values {
+            self.text(condition, Value::from(values).to_string());
         }
     }
 

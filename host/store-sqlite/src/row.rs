@@ -31,7 +31,6 @@ pub trait Columns {
     fn integer(&self, column: &str) -> Result<i64>;
     fn optional_integer(&self, column: &str) -> Result<Option<i64>>;
     fn uuid(&self, column: &str) -> Result<Uuid>;
-    fn optional_uuid(&self, column: &str) -> Result<Option<Uuid>>;
     fn bytes(&self, column: &str) -> Result<Vec<u8>>;
     fn optional_bytes(&self, column: &str) -> Result<Option<Vec<u8>>>;
 
@@ -97,9 +96,6 @@ impl Columns for SqliteRow {
         Ok(self.try_get(column)?)
     }
     fn uuid(&self, column: &str) -> Result<Uuid> {
-        Ok(self.try_get(column)?)
-    }
-    fn optional_uuid(&self, column: &str) -> Result<Option<Uuid>> {
         Ok(self.try_get(column)?)
     }
     fn bytes(&self, column: &str) -> Result<Vec<u8>> {

@@ -1,5 +1,5 @@
 //! What the host asks of a database, by use case. Two crates answer: `store-sqlite` and `store-postgres`; one suite
-//! ([`conformance`]) holds both to the same behaviour.
+//! (`conformance`) holds both to the same behaviour.
 //!
 //! Invariants that every implementation keeps:
 //! - Every row belongs to a tenant, and every method that touches rows takes one (or a key that carries one). What belongs
@@ -9,6 +9,8 @@
 //!   error.
 //! - `now` is an argument: a database's clock is never asked.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod dags;
 pub mod driving;
 pub mod error;

@@ -47,9 +47,7 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &DagFilter, pag
     let mut list =
         List::new("FROM dags d JOIN dag_versions v USING (tenant_id, dag_id, version)", "d.tenant_id", tenant);
     list.like("d.dag_id LIKE ?", filter.dag_id_pattern.as_deref());
-    if let Some(ids) = &filter.dag_ids {
-        list.among("d.dag_id IN (SELECT value FROM json_each(?))", ids.iter().map(String::as_str));
-    }
+    list.some("d.dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
     if filter.match_all_tags {
         for tag in &filter.tags {
             list.text("EXISTS (SELECT 1 FROM json_each(d.tags) tag WHERE tag.value = ?)", tag);

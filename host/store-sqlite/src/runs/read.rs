@@ -30,6 +30,8 @@ const ORDERS: Orders = &[
 pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &RunFilter, page: &Page) -> Result<Paged<RunRow>> {
     let mut list = List::new("FROM dag_runs", "tenant_id", tenant);
     list.equal("dag_id = ?", filter.dag_id.as_deref());
+    list.some("dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
+    list.like("dag_id LIKE ?", filter.dag_id_pattern.as_deref());
     list.like("run_id LIKE ?", filter.run_id_pattern.as_deref());
     list.any("state IN (SELECT value FROM json_each(?))", filter.states.iter().map(|state| state.as_str()));
     list.any("run_type IN (SELECT value FROM json_each(?))", filter.run_types.iter().map(|kind| kind.as_str()));
