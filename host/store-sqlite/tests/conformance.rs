@@ -1,5 +1,7 @@
 //! The suite of `airlock-store`, on SQLite.
 
+#![expect(clippy::unwrap_used, reason = "tests")]
+
 use airlock_store_sqlite::{SqliteStore, TemporaryStore};
 
 async fn empty_store() -> TemporaryStore {

@@ -8,7 +8,7 @@ mod variables;
 pub use pools::pool_row;
 
 use airlock_core::id::TenantId;
-use airlock_store::settings::{ConnectionRow, PoolRow, PoolUse, Sealed, Settings, VariableRow};
+use airlock_store::settings::{ConnectionRow, PoolRow, PoolUse, Reseal, Settings, VariableRow};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 
@@ -79,10 +79,7 @@ impl Settings for SqliteStore {
         Ok(pools::delete(self, tenant, name).await?)
     }
 
-    async fn reseal(
-        &self,
-        reseal: &(dyn for<'a> Fn(&'a Sealed) -> Result<Sealed, String> + Send + Sync),
-    ) -> StoreResult<u64> {
+    async fn reseal(&self, reseal: &Reseal<'_>) -> StoreResult<u64> {
         Ok(reseal::reseal(self, reseal).await?)
     }
 }

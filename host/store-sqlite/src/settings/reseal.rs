@@ -1,54 +1,72 @@
 //! New keys for everything that is sealed.
 
+use airlock_core::id::TenantId;
 use airlock_store::StoreError;
-use airlock_store::settings::Sealed;
+use airlock_store::settings::{Reseal, Sealed, SealedKind, SealedPlace};
+use sqlx::sqlite::SqliteConnection;
 
 use crate::error::Result;
 use crate::row::Columns;
 use crate::{SqliteStore, begin};
 
-type Reseal<'a> = &'a (dyn Fn(&Sealed) -> std::result::Result<Sealed, String> + Send + Sync);
-
-pub async fn reseal(store: &SqliteStore, reseal: Reseal<'_>) -> Result<u64> {
-    let seal_anew = |bytes: Vec<u8>, what: String| {
-        reseal(&Sealed(bytes)).map_err(|error| StoreError::Damaged(format!("{what} cannot be read: {error}")))
-    };
-    let mut count = 0;
+pub async fn reseal(store: &SqliteStore, reseal: &Reseal<'_>) -> Result<u64> {
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
-    let variables = sqlx::query("SELECT tenant_id, key, value FROM variables").fetch_all(&mut *transaction).await?;
-    for row in &variables {
-        let key = row.text("key")?;
-        let value = seal_anew(row.bytes("value")?, format!("variable `{key}`"))?;
-        sqlx::query("UPDATE variables SET value = ?3 WHERE tenant_id = ?1 AND key = ?2")
-            .bind(row.integer("tenant_id")?)
-            .bind(key)
-            .bind(value.0)
-            .execute(&mut *transaction)
-            .await?;
-        count += 1;
+    let count =
+        reseal_variables(&mut transaction, reseal).await? + reseal_connections(&mut transaction, reseal).await?;
+    transaction.commit().await?;
+    Ok(count)
+}
+
+fn anew(reseal: &Reseal<'_>, place: SealedPlace<'_>, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    match reseal(place, &Sealed(bytes)) {
+        Ok(sealed) => Ok(sealed.0),
+        Err(error) => {
+            let kind = place.kind.as_str();
+            Err(StoreError::Damaged(format!("{kind} `{}` cannot be sealed again: {error}", place.name)).into())
+        }
     }
-    let connections = sqlx::query(
+}
+
+async fn reseal_variables(connection: &mut SqliteConnection, reseal: &Reseal<'_>) -> Result<u64> {
+    let rows = sqlx::query("SELECT tenant_id, key, value FROM variables").fetch_all(&mut *connection).await?;
+    for row in &rows {
+        let (tenant, key) = (TenantId(row.integer("tenant_id")?), row.text("key")?);
+        let place = SealedPlace { tenant, kind: SealedKind::Variable, name: &key };
+        let value = anew(reseal, place, row.bytes("value")?)?;
+        sqlx::query("UPDATE variables SET value = ?3 WHERE tenant_id = ?1 AND key = ?2")
+            .bind(tenant.0)
+            .bind(&key)
+            .bind(value)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(rows.len() as u64)
+}
+
+async fn reseal_connections(connection: &mut SqliteConnection, reseal: &Reseal<'_>) -> Result<u64> {
+    let rows = sqlx::query(
         "SELECT tenant_id, conn_id, password, extra FROM connections WHERE password IS NOT NULL OR extra IS NOT NULL",
     )
-    .fetch_all(&mut *transaction)
+    .fetch_all(&mut *connection)
     .await?;
-    for row in &connections {
-        let conn_id = row.text("conn_id")?;
-        let mut columns = [row.optional_bytes("password")?, row.optional_bytes("extra")?];
-        for column in columns.iter_mut().flatten() {
-            *column = seal_anew(std::mem::take(column), format!("connection `{conn_id}`"))?.0;
-            count += 1;
-        }
-        let [password, extra] = columns;
+    let mut count = 0;
+    for row in &rows {
+        let (tenant, conn_id) = (TenantId(row.integer("tenant_id")?), row.text("conn_id")?);
+        let mut seal = |bytes: Option<Vec<u8>>, kind: SealedKind| {
+            let place = SealedPlace { tenant, kind, name: &conn_id };
+            count += u64::from(bytes.is_some());
+            bytes.map(|bytes| anew(reseal, place, bytes)).transpose()
+        };
+        let password = seal(row.optional_bytes("password")?, SealedKind::ConnectionPassword)?;
+        let extra = seal(row.optional_bytes("extra")?, SealedKind::ConnectionExtra)?;
         sqlx::query("UPDATE connections SET password = ?3, extra = ?4 WHERE tenant_id = ?1 AND conn_id = ?2")
-            .bind(row.integer("tenant_id")?)
-            .bind(conn_id)
+            .bind(tenant.0)
+            .bind(&conn_id)
             .bind(password)
             .bind(extra)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?;
     }
-    transaction.commit().await?;
     Ok(count)
 }

@@ -1,7 +1,7 @@
 //! One suite for every implementation. Each case is an asynchronous function over a fresh, migrated, empty store;
 //! [`crate::conformance!`] makes a test of each. A method of a trait is not done before a case here relies on it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test suite, compiled only for tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test suite, compiled only for tests")]
 
 pub mod driving;
 pub mod fixture;
