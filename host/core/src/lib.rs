@@ -8,6 +8,7 @@ pub mod dag;
 pub mod fault;
 pub mod id;
 pub mod limits;
+pub mod mask;
 pub mod near;
 pub mod outcome;
 pub mod schema;
