@@ -14,3 +14,4 @@ pub mod outcome;
 pub mod schema;
 pub mod state;
 pub mod template;
+pub mod timetable;

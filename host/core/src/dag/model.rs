@@ -84,6 +84,14 @@ pub struct Task {
     pub grants: Option<Grants>,
     pub limits: LimitOverrides,
     pub sensor: Sensor,
+    #[serde(default)]
+    pub is_setup: bool,
+    /// Its trigger rule is `all_done_setup_success`, and among its upstream are the setups that it tears down.
+    #[serde(default)]
+    pub is_teardown: bool,
+    /// Whether a teardown's failure fails the run.
+    #[serde(default)]
+    pub on_failure_fail_dagrun: bool,
 }
 
 /// What applies to a task whose operator answers "not yet".
@@ -148,6 +156,11 @@ pub enum Schedule {
     /// One or more cron expressions; a run at each tick, whose logical date is the tick.
     CronTrigger {
         cron: Vec<String>,
+        /// How far before the tick the data interval begins; 0: it is empty.
+        #[serde(default)]
+        interval: Seconds,
+        #[serde(default)]
+        run_immediately: RunImmediately,
     },
     /// A run at the end of each interval between ticks, whose logical date is the interval's start.
     CronDataInterval {
@@ -155,6 +168,9 @@ pub enum Schedule {
     },
     DeltaTrigger {
         delta: Seconds,
+        /// As for `CronTrigger`.
+        #[serde(default)]
+        interval: Seconds,
     },
     DeltaDataInterval {
         delta: Seconds,
@@ -162,6 +178,18 @@ pub enum Schedule {
     Events {
         dates: Vec<DateTime<Utc>>,
     },
+}
+
+/// Whether a DAG without a start date begins with the tick that has passed, rather than the one to come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunImmediately {
+    /// Only if it has passed within a tenth of the time between ticks, or five minutes if that is more: Airflow's default.
+    #[default]
+    Never,
+    Always,
+    /// If it has passed within this time.
+    Within(Seconds),
 }
 
 /// A duration in seconds; never negative, always finite.

@@ -1,0 +1,4 @@
+//! The conformance cases that concern scheduling: what Apache Airflow 3.3.2 was seen to do.
+
+mod cases;
+mod timetables;
