@@ -11,6 +11,7 @@ pub mod limits;
 pub mod mask;
 pub mod near;
 pub mod outcome;
+pub mod run;
 pub mod schema;
 pub mod state;
 pub mod template;

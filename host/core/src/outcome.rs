@@ -95,3 +95,10 @@ pub enum ResumeEvent {
     TimedOut,
     Failed { message: String },
 }
+
+/// What `resume` is called with when a deferral is over.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Resume {
+    pub state: Value,
+    pub event: ResumeEvent,
+}

@@ -9,13 +9,7 @@ use chrono::{DateTime, Utc};
 
 use crate::{Page, Paged, StoreResult};
 
-/// When a DAG's next run is due, and what that run is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NextRun {
-    pub run_after: DateTime<Utc>,
-    pub logical_date: Option<DateTime<Utc>>,
-    pub data_interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
-}
+pub use airlock_core::timetable::NextRun;
 
 /// A DAG as lists show it.
 #[derive(Clone, Debug, PartialEq)]

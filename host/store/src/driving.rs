@@ -10,7 +10,7 @@ use airlock_core::dag::Dag;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
 use airlock_core::outcome::TryResult;
-use airlock_core::state::{RunState, TaskState};
+use airlock_core::run::Past;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -22,6 +22,8 @@ use crate::instances::InstanceRow;
 use crate::queue::NewQueueEntry;
 use crate::runs::{NewRun, RunRow};
 use crate::settings::PoolRow;
+
+pub use airlock_core::run::{Move, NewInstance, RunChange, Settles};
 
 /// A DAG whose next run is due.
 #[derive(Clone, Debug)]
@@ -64,70 +66,6 @@ pub struct ExpiredTry {
     pub lease_token: Uuid,
     pub hostname: Option<String>,
     pub started_at: Option<DateTime<Utc>>,
-}
-
-/// A task instance to be made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewInstance {
-    pub id: Uuid,
-    pub task_id: String,
-    pub map_index: i32,
-    pub state: Option<TaskState>,
-    pub max_tries: u32,
-    pub operator: String,
-    pub pool: String,
-    pub pool_slots: u32,
-    pub queue: String,
-    pub priority_weight: i64,
-    pub scheduled_at: Option<DateTime<Utc>>,
-}
-
-/// A change of one task instance. It applies only if the instance is as `from_state` and `from_try` say.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Move {
-    pub instance: Uuid,
-    /// One of these: a driver does not hear when a worker starts what it had queued, so that `queued` and `running` are one
-    /// to it.
-    pub from_states: Vec<Option<TaskState>>,
-    pub from_try: u32,
-    pub to: Option<TaskState>,
-    /// Becomes the instance's try number; `from_try + 1` where a new try begins.
-    pub to_try: u32,
-    pub max_tries: u32,
-    pub at: DateTime<Utc>,
-    pub wake_at: Option<DateTime<Utc>>,
-    pub reschedules: u32,
-    pub resume_state: Option<Value>,
-    pub message: Option<String>,
-    /// Set when the move ends a try (or a call of it): the queue row with this token goes, and where `to` is no
-    /// continuation of the same try, the try's history is closed.
-    pub settles: Option<Settles>,
-}
-
-/// The end of a call of a try.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Settles {
-    /// None for an instance that is taken off the queue before any worker had it.
-    pub lease_token: Option<Uuid>,
-    pub started_at: Option<DateTime<Utc>>,
-    pub ended_at: DateTime<Utc>,
-    pub hostname: Option<String>,
-    /// The state that the history of this try ends in; none if the try goes on later (reschedule, deferral).
-    pub final_state: Option<TaskState>,
-    pub cause: Option<String>,
-    pub message: Option<String>,
-    pub rendered_fields: Option<Value>,
-}
-
-/// Everything that changes in one run.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct RunChange {
-    pub create: Vec<NewInstance>,
-    /// Applied in this order.
-    pub moves: Vec<Move>,
-    /// The run's new state, with its end if it is a final one.
-    pub run_state: Option<RunState>,
-    pub at: Option<DateTime<Utc>>,
 }
 
 /// Queue use, for admission: what is queued or running now, after the batch's settlements.
@@ -184,13 +122,15 @@ pub struct Batch {
 
 #[async_trait]
 pub trait Driving: Send + Sync {
-    /// DAGs that are not paused and whose next run is due, by its time.
+    /// DAGs that are not paused, whose next run is due, and that have fewer than `max_active_runs` unfinished runs (queued or
+    /// running, of any type), by the due time. A DAG at its limit is left out rather than answered and passed over, so that
+    /// catching up on years never floods the queue and never stands in the way of other DAGs.
     async fn due_dags(&self, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueDag>>;
     /// Makes a due run and sets the DAG's next one, if the DAG still has `due.due` as its next run. `run` is none where the due
     /// time is skipped. Answers the run; none if somebody else was first. A run that exists already is no error.
     async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>)
     -> StoreResult<Option<RunRow>>;
-    /// The earliest next run of any DAG that is not paused: an index look-up.
+    /// The earliest next run of any DAG that is not paused and not at its limit of unfinished runs.
     async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>>;
 
     /// Takes runs: queued ones whose time has come, whose DAG is not paused and has fewer than `max_active_runs` running
@@ -211,6 +151,11 @@ pub trait Driving: Send + Sync {
     async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>>;
     /// Of the given runs, those whose epoch is no longer the given one, or that are gone: requests from outside came in between.
     async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>>;
+
+    /// What the run before this one left, for tasks with `depends_on_past`: the run of the same DAG with the greatest logical date
+    /// before this run's, whatever its state; with `automated`, only runs that are not manual count. A run without a logical
+    /// date has no past. `tasks` are the task ids that are asked for.
+    async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past>;
 
     /// Tries that workers have reported, of runs that this owner holds, oldest first.
     async fn reported_tries(&self, owner: Uuid, limit: u32) -> StoreResult<Vec<ReportedTry>>;

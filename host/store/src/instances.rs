@@ -39,7 +39,7 @@ pub struct InstanceRow {
     pub wake_at: Option<DateTime<Utc>>,
     /// How often this try has asked to be asked again.
     pub reschedules: u32,
-    /// What `resume` is to be called with, for a deferred try.
+    /// What `resume` is to be called with, for a deferred try: an [`airlock_core::outcome::Resume`].
     pub resume_state: Option<Value>,
     pub hostname: Option<String>,
     pub note: Option<String>,

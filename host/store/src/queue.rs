@@ -2,14 +2,15 @@
 //! transaction with the move that ends it.
 
 use airlock_core::id::RunKey;
-use airlock_core::outcome::{ResumeEvent, TryResult};
+use airlock_core::outcome::TryResult;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::StoreResult;
+
+pub use airlock_core::outcome::Resume;
 
 /// A try to be queued.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,12 +26,6 @@ pub struct NewQueueEntry {
     pub priority: i64,
     /// For a deferred try that goes on: `resume` is called instead of `execute`.
     pub resume: Option<Resume>,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Resume {
-    pub state: Value,
-    pub event: ResumeEvent,
 }
 
 /// A try that a worker has claimed.

@@ -115,18 +115,20 @@ impl Cron {
     /// The first tick after this local time; none if there is none before the year 2100.
     pub fn next(&self, after: NaiveDateTime) -> Option<NaiveDateTime> {
         let after = after.and_utc();
-        let firsts = self.schedules.iter().filter_map(|(schedule, filter)| {
-            schedule.after(&after).find(|moment| filter.accepts(moment))
-        });
+        let firsts = self
+            .schedules
+            .iter()
+            .filter_map(|(schedule, filter)| schedule.after(&after).find(|moment| filter.accepts(moment)));
         firsts.min().map(|moment| moment.naive_utc())
     }
 
     /// The last tick before this local time; none if there is none since 1970.
     pub fn previous(&self, before: NaiveDateTime) -> Option<NaiveDateTime> {
         let before = before.and_utc();
-        let lasts = self.schedules.iter().filter_map(|(schedule, filter)| {
-            schedule.after(&before).rev().find(|moment| filter.accepts(moment))
-        });
+        let lasts = self
+            .schedules
+            .iter()
+            .filter_map(|(schedule, filter)| schedule.after(&before).rev().find(|moment| filter.accepts(moment)));
         lasts.max().map(|moment| moment.naive_utc())
     }
 }

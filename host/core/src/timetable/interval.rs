@@ -31,11 +31,7 @@ pub(super) fn next_run(
 }
 
 /// Where the newest interval begins that is over at `now`, but not before the schedule does.
-fn latest_complete_start(
-    ticks: &Ticks,
-    earliest: Option<DateTime<Utc>>,
-    now: DateTime<Utc>,
-) -> Option<DateTime<Utc>> {
+fn latest_complete_start(ticks: &Ticks, earliest: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
     let start = match ticks {
         Ticks::Cron(_) => {
             let start = ticks.previous(now)?;
@@ -58,6 +54,7 @@ pub(super) fn last_complete(ticks: &Ticks, moment: DateTime<Utc>) -> Option<Data
 /// The last multiple of `step` since 1970.
 fn round_down(moment: DateTime<Utc>, step: TimeDelta) -> DateTime<Utc> {
     let microseconds = step.num_microseconds().unwrap_or(i64::MAX).max(1);
-    moment - TimeDelta::microseconds(moment.timestamp_micros().rem_euclid(microseconds))
+    moment
+        - TimeDelta::microseconds(moment.timestamp_micros().rem_euclid(microseconds))
         - TimeDelta::nanoseconds(i64::from(moment.timestamp_subsec_nanos() % 1_000))
 }

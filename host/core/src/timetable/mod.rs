@@ -150,12 +150,7 @@ impl Timetable {
         })
     }
 
-    fn next_run(
-        &self,
-        last: Option<DataInterval>,
-        restriction: &Restriction,
-        now: DateTime<Utc>,
-    ) -> Option<NextRun> {
+    fn next_run(&self, last: Option<DataInterval>, restriction: &Restriction, now: DateTime<Utc>) -> Option<NextRun> {
         match self {
             Self::Never => None,
             Self::Once => special::once(last, restriction, now),

@@ -14,11 +14,7 @@ pub(super) fn once(last: Option<DataInterval>, restriction: &Restriction, now: D
 }
 
 /// A run from where the last one ended up to now.
-pub(super) fn continuous(
-    last: Option<DataInterval>,
-    restriction: &Restriction,
-    now: DateTime<Utc>,
-) -> Option<NextRun> {
+pub(super) fn continuous(last: Option<DataInterval>, restriction: &Restriction, now: DateTime<Utc>) -> Option<NextRun> {
     let earliest = restriction.earliest.unwrap_or(now);
     let (start, end) = match last {
         // The start date lies in the future, and the first run has been planned for it.

@@ -34,7 +34,11 @@ fn scheduled(timetable: &Value) -> Dag {
         "delta_trigger" => Schedule::DeltaTrigger { delta: seconds("delta"), interval: seconds("interval_s") },
         "delta_data_interval" => Schedule::DeltaDataInterval { delta: seconds("delta") },
         "events" => Schedule::Events {
-            dates: if timetable["dates"].is_null() { field(timetable, "event_dates") } else { field(timetable, "dates") },
+            dates: if timetable["dates"].is_null() {
+                field(timetable, "event_dates")
+            } else {
+                field(timetable, "dates")
+            },
         },
         other => panic!("the timetable `{other}` is not known"),
     };
@@ -49,51 +53,68 @@ fn text(moment: Moment) -> String {
 #[test]
 fn next_runs_are_airflows() {
     let cases = read("timetables.json", "cases");
-    judge(&cases, |case| known(case) && case["kind"] == "next_runs", |case| {
-        let dag = Dag {
-            start_date: field(case, "start_date"),
-            end_date: field(case, "end_date"),
-            catchup: field(case, "catchup"),
-            ..scheduled(&case["timetable"])
-        };
-        let last = &case["last_automated_data_interval"];
-        let last: Option<DataInterval> = (!last.is_null()).then(|| (field(last, "start"), field(last, "end")));
-        let found: Vec<Value> = next_runs(&dag, last, field(case, "now"), field(case, "count"))
-            .map_err(|error| error.to_string())?
-            .iter()
-            .map(|run| {
-                json!({
-                    "run_after": text(run.run_after),
-                    "logical_date": run.logical_date.map(text),
-                    "data_interval_start": run.data_interval.map(|interval| text(interval.0)),
-                    "data_interval_end": run.data_interval.map(|interval| text(interval.1)),
+    judge(
+        &cases,
+        |case| known(case) && case["kind"] == "next_runs",
+        |case| {
+            let dag = Dag {
+                start_date: field(case, "start_date"),
+                end_date: field(case, "end_date"),
+                catchup: field(case, "catchup"),
+                ..scheduled(&case["timetable"])
+            };
+            let last = &case["last_automated_data_interval"];
+            let last: Option<DataInterval> = (!last.is_null()).then(|| (field(last, "start"), field(last, "end")));
+            let found: Vec<Value> = next_runs(&dag, last, field(case, "now"), field(case, "count"))
+                .map_err(|error| error.to_string())?
+                .iter()
+                .map(|run| {
+                    json!({
+                        "run_after": text(run.run_after),
+                        "logical_date": run.logical_date.map(text),
+                        "data_interval_start": run.data_interval.map(|interval| text(interval.0)),
+                        "data_interval_end": run.data_interval.map(|interval| text(interval.1)),
+                    })
                 })
-            })
-            .collect();
-        let expected: Vec<Value> = case["expect"].as_array().unwrap().iter().filter(|run| !run.is_null()).cloned().collect();
-        equal(found, expected)
-    });
+                .collect();
+            let expected: Vec<Value> =
+                case["expect"].as_array().unwrap().iter().filter(|run| !run.is_null()).cloned().collect();
+            equal(found, expected)
+        },
+    );
 }
 
 #[test]
 fn manual_data_intervals_are_airflows() {
     let cases = read("timetables.json", "cases");
-    judge(&cases, |case| known(case) && case["kind"] == "manual_data_interval", |case| {
-        let (start, end) = manual_data_interval(&scheduled(&case["timetable"]), field(case, "run_after"))
-            .map_err(|error| error.to_string())?;
-        equal(json!({"data_interval_start": text(start), "data_interval_end": text(end)}), case["expect"].clone())
-    });
+    judge(
+        &cases,
+        |case| known(case) && case["kind"] == "manual_data_interval",
+        |case| {
+            let (start, end) = manual_data_interval(&scheduled(&case["timetable"]), field(case, "run_after"))
+                .map_err(|error| error.to_string())?;
+            equal(json!({"data_interval_start": text(start), "data_interval_end": text(end)}), case["expect"].clone())
+        },
+    );
 }
 
 #[test]
 fn run_ids_are_airflows() {
     let cases = read("states.json", "run_id");
-    judge(&cases, |case| case["expect"].is_string() && !case["logical_date"].is_null(), |case| {
-        let run_type: RunType = field(case, "run_type");
-        equal(run_id(run_type, field(case, "run_after"), None), field(case, "expect"))
-    });
-    judge(&cases, |case| case["parse_run_id"].is_string(), |case| {
-        let parsed = run_type_of(case["parse_run_id"].as_str().unwrap());
-        equal(parsed, field(case, "expect_run_type"))
-    });
+    judge(
+        &cases,
+        |case| case["expect"].is_string() && !case["logical_date"].is_null(),
+        |case| {
+            let run_type: RunType = field(case, "run_type");
+            equal(run_id(run_type, field(case, "run_after"), None), field(case, "expect"))
+        },
+    );
+    judge(
+        &cases,
+        |case| case["parse_run_id"].is_string(),
+        |case| {
+            let parsed = run_type_of(case["parse_run_id"].as_str().unwrap());
+            equal(parsed, field(case, "expect_run_type"))
+        },
+    );
 }

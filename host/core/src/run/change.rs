@@ -1,0 +1,73 @@
+//! Changes of a run as data: what the run machine and people's requests come to, and what a store applies.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::state::{RunState, TaskState};
+
+/// A task instance to be made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewInstance {
+    pub id: Uuid,
+    pub task_id: String,
+    pub map_index: i32,
+    pub state: Option<TaskState>,
+    /// Airflow's: the task's `retries`. A try may be followed by another while its number is not above this.
+    pub max_tries: u32,
+    pub operator: String,
+    pub pool: String,
+    pub pool_slots: u32,
+    pub queue: String,
+    pub priority_weight: i64,
+    pub scheduled_at: Option<DateTime<Utc>>,
+}
+
+/// A change of one task instance. It applies only if the instance is as `from_state` and `from_try` say.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    pub instance: Uuid,
+    /// One of these: a driver does not hear when a worker starts what it had queued, so that `queued` and `running` are one
+    /// to it.
+    pub from_states: Vec<Option<TaskState>>,
+    pub from_try: u32,
+    pub to: Option<TaskState>,
+    /// Becomes the instance's try number; `from_try + 1` where a new try begins.
+    pub to_try: u32,
+    pub max_tries: u32,
+    pub at: DateTime<Utc>,
+    pub wake_at: Option<DateTime<Utc>>,
+    pub reschedules: u32,
+    /// A [`crate::outcome::Resume`], while a deferred try waits or is about to go on.
+    pub resume_state: Option<Value>,
+    pub message: Option<String>,
+    /// Set when the move ends a try (or a call of it): the queue row with this token goes, and where `to` is no
+    /// continuation of the same try, the try's history is closed.
+    pub settles: Option<Settles>,
+}
+
+/// The end of a call of a try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settles {
+    /// None where no worker reported the end: whatever row the instance has on the queue goes, claimed or not.
+    pub lease_token: Option<Uuid>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: DateTime<Utc>,
+    pub hostname: Option<String>,
+    /// The state that the history of this try ends in; none if the try goes on later (reschedule, deferral).
+    pub final_state: Option<TaskState>,
+    pub cause: Option<String>,
+    pub message: Option<String>,
+    pub rendered_fields: Option<Value>,
+}
+
+/// Everything that changes in one run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RunChange {
+    pub create: Vec<NewInstance>,
+    /// Applied in this order.
+    pub moves: Vec<Move>,
+    /// The run's new state, with its end if it is a final one.
+    pub run_state: Option<RunState>,
+    pub at: Option<DateTime<Utc>>,
+}
