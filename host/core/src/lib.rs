@@ -4,6 +4,7 @@
 //! happen comes back as data ([`run::Effect`]). The shells (`scheduler`, `worker`, `api`) act on it.
 
 pub mod access;
+pub mod admit;
 pub mod dag;
 pub mod fault;
 pub mod id;
@@ -11,6 +12,7 @@ pub mod limits;
 pub mod mask;
 pub mod near;
 pub mod outcome;
+pub mod retry;
 pub mod run;
 pub mod schema;
 pub mod state;

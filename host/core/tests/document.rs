@@ -107,7 +107,7 @@ fn the_example_of_the_contract_is_read_with_its_defaults() {
               "upstream": ["load"], "trigger_rule": "all_done", "retry_delay": "PT1M" }
         ]
     }));
-    assert_eq!(dag.schedule, Schedule::CronTrigger { cron: vec!["0 6 * * *".to_owned()] });
+    assert!(matches!(&dag.schedule, Schedule::CronTrigger { cron, .. } if cron == &["0 6 * * *"]));
     assert_eq!((dag.max_active_runs, dag.max_active_tasks, dag.is_paused_upon_creation), (16, 16, false));
     let [wait, load, report] = dag.tasks.as_slice() else { panic!("three tasks") };
     assert_eq!((wait.sensor.poke_interval.0, wait.sensor.timeout.0), (30.0, 21_600.0));
@@ -265,12 +265,12 @@ fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
 fn schedules_come_in_many_forms() {
     let schedule = |value: Value| read(with(json!({"schedule": value}))).schedule;
     assert_eq!(schedule(json!(null)), Schedule::None);
-    assert_eq!(schedule(json!("@daily")), Schedule::CronTrigger { cron: vec!["0 0 * * *".to_owned()] });
+    assert!(matches!(schedule(json!("@daily")), Schedule::CronTrigger { cron, .. } if cron == ["0 0 * * *"]));
     assert_eq!(schedule(json!("@once")), Schedule::Once);
     let data = schedule(json!({"type": "cron_data_interval", "cron": "@hourly"}));
     assert_eq!(data, Schedule::CronDataInterval { cron: "0 * * * *".to_owned() });
     let several = schedule(json!({"type": "cron_trigger", "cron": ["0 1 * * *", "0 2 * * *"]}));
-    assert!(matches!(several, Schedule::CronTrigger { cron } if cron.len() == 2));
+    assert!(matches!(several, Schedule::CronTrigger { cron, .. } if cron.len() == 2));
     assert!(
         matches!(schedule(json!({"type": "delta_data_interval", "delta": "PT6H"})), Schedule::DeltaDataInterval { delta } if delta.0 == 21_600.0)
     );

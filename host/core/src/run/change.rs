@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::outcome::FailureCause;
 use crate::state::{RunState, TaskState};
 
 /// A task instance to be made.
@@ -59,6 +60,22 @@ pub struct Settles {
     pub cause: Option<String>,
     pub message: Option<String>,
     pub rendered_fields: Option<Value>,
+}
+
+impl Settles {
+    /// The end of a try that no worker brought about.
+    pub(crate) fn by_decision(final_state: TaskState, at: DateTime<Utc>, why: &str) -> Self {
+        Self {
+            lease_token: None,
+            started_at: None,
+            ended_at: at,
+            hostname: None,
+            final_state: Some(final_state),
+            cause: (final_state == TaskState::Failed).then(|| FailureCause::Cancelled.as_str().to_owned()),
+            message: Some(why.to_owned()),
+            rendered_fields: None,
+        }
+    }
 }
 
 /// Everything that changes in one run.

@@ -1,7 +1,22 @@
-//! The life of one DAG run.
+//! The life of one DAG run: what each event means, as a state machine over data.
 
 mod change;
+mod event;
+mod finish;
+mod machine;
 mod past;
+mod plan;
+mod ready;
+mod rule;
+mod settle;
+mod transition;
+mod weight;
 
 pub use change::{Move, NewInstance, RunChange, Settles};
-pub use past::Past;
+pub use event::{Effect, EndedTry, Event, FinishReason, Instance, RunFacts};
+pub use machine::RunMachine;
+pub use past::{Past, PastQuery};
+pub use plan::Plan;
+pub use ready::{ReadyInstance, ReadyTask};
+pub use rule::{Counts, Decision, decide};
+pub use transition::{TRANSITIONS, Transition, diagram, is_allowed};

@@ -76,6 +76,15 @@ pub fn check(schedule: &Schedule, timezone: &str) -> Result<(), String> {
     Timetable::of(schedule, timezone).map(|_| ()).map_err(|error| error.0)
 }
 
+/// Whether a cron expression, of five or six fields, can be read and ever comes true.
+pub fn check_cron(expression: &str) -> Result<(), String> {
+    let cron = cron::Cron::parse(expression)?;
+    match cron.next(DateTime::UNIX_EPOCH.naive_utc()) {
+        Some(_) => Ok(()),
+        None => Err(format!("`{expression}` never comes true: no such month has such a day")),
+    }
+}
+
 /// What a DAG allows of its timetable.
 struct Restriction {
     earliest: Option<DateTime<Utc>>,
@@ -174,11 +183,8 @@ impl Timetable {
 
 impl Ticks {
     fn cron(expression: &str, timezone: Tz) -> Result<Self, TimetableError> {
-        let clock = WallClock::new(expression, timezone).map_err(TimetableError)?;
-        if clock.next(DateTime::UNIX_EPOCH).is_none() {
-            return Err(TimetableError(format!("`{expression}` never comes true: no month has such a day")));
-        }
-        Ok(Self::Cron(clock))
+        check_cron(expression).map_err(TimetableError)?;
+        Ok(Self::Cron(WallClock::new(expression, timezone).map_err(TimetableError)?))
     }
 
     fn delta(delta: Seconds) -> Result<Self, TimetableError> {

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 
 use super::fields::{Fields, Found};
-use crate::dag::{Schedule, Seconds};
+use crate::dag::{RunImmediately, Schedule, Seconds};
 use crate::fault::describe;
 use crate::near::{nearest, suggestion};
+use crate::timetable::check_cron;
 
 const TYPES: &[&str] =
     &["cron_trigger", "cron_data_interval", "delta_trigger", "delta_data_interval", "events", "assets"];
@@ -39,7 +40,7 @@ fn from_text(found: &Found<'_>) -> Schedule {
     match found.value.as_str() {
         Some("@once") => Schedule::Once,
         Some("@continuous") => Schedule::Continuous,
-        _ => cron(found).map_or(Schedule::None, |cron| Schedule::CronTrigger { cron: vec![cron] }),
+        _ => cron(found).map_or(Schedule::None, |cron| trigger(vec![cron])),
     }
 }
 
@@ -65,9 +66,8 @@ fn cron(found: &Found<'_>) -> Option<String> {
     preset.map(|(_, cron)| (*cron).to_owned())
 }
 
-fn check_cron(text: &str) -> Result<(), String> {
-    let fields = text.split_whitespace().count();
-    if fields == 5 || fields == 6 { Ok(()) } else { Err(format!("it has {fields} fields, and 5 are needed")) }
+fn trigger(cron: Vec<String>) -> Schedule {
+    Schedule::CronTrigger { cron, interval: Seconds::default(), run_immediately: RunImmediately::default() }
 }
 
 fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
@@ -90,9 +90,11 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
     };
     fields.refuse_unknown(&format!("a schedule of type `{kind}`"), &[known]);
     match kind {
-        "cron_trigger" => Some(Schedule::CronTrigger { cron: crons(&fields.required("cron")?)? }),
+        "cron_trigger" => Some(trigger(crons(&fields.required("cron")?)?)),
         "cron_data_interval" => Some(Schedule::CronDataInterval { cron: cron(&fields.required("cron")?)? }),
-        "delta_trigger" => Some(Schedule::DeltaTrigger { delta: delta(&fields.required("delta")?)? }),
+        "delta_trigger" => {
+            Some(Schedule::DeltaTrigger { delta: delta(&fields.required("delta")?)?, interval: Seconds::default() })
+        }
         "delta_data_interval" => Some(Schedule::DeltaDataInterval { delta: delta(&fields.required("delta")?)? }),
         _ => Some(Schedule::Events { dates: dates(&fields.required("dates")?)? }),
     }

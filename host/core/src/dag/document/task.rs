@@ -88,6 +88,9 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         grants: settings.grants,
         limits: settings.limits,
         sensor: settings.sensor,
+        is_setup: false,
+        is_teardown: false,
+        on_failure_fail_dagrun: false,
     };
     ReadTask { task, group, fields: own }
 }

@@ -1,0 +1,56 @@
+//! How long a failed try waits for the next one.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sha2::{Digest, Sha256};
+
+use crate::dag::Task;
+
+/// No backoff waits longer, as in Airflow.
+const LONGEST_SECONDS: u64 = 86_400;
+
+/// The time from the end of try `try_number` to the next one. Exponential backoff adds a jitter that depends on nothing but the
+/// arguments, so that tasks that failed together do not come back together, and asking again changes nothing.
+pub fn retry_delay(task: &Task, dag_id: &str, logical_date: Option<DateTime<Utc>>, try_number: u32) -> TimeDelta {
+    let factor = task.retry_exponential_backoff;
+    if factor <= 0.0 || factor == 1.0 {
+        return task.retry_delay.as_time_delta();
+    }
+    let base = backoff_seconds(task.retry_delay.0, factor, try_number.saturating_sub(1));
+    let moment = logical_date.map(|date| date.to_rfc3339()).unwrap_or_default();
+    let seed = format!("{dag_id}#{}#{moment}#{try_number}", task.task_id);
+    let delay = jittered_seconds(base, &seed);
+    match task.max_retry_delay {
+        Some(longest) => delay.min(longest.as_time_delta()),
+        None => delay,
+    }
+}
+
+/// The time to a sensor's next call where `poke_interval` grows: doubled at each call, with jitter, never below
+/// `poke_interval` nor above `max_wait`.
+pub fn poke_delay(task: &Task, dag_id: &str, logical_date: Option<DateTime<Utc>>, calls: u32) -> TimeDelta {
+    let interval = task.sensor.poke_interval.as_time_delta();
+    if !task.sensor.exponential_backoff {
+        return interval;
+    }
+    let base = backoff_seconds(task.sensor.poke_interval.0 / 2.0, 2.0, calls);
+    let moment = logical_date.map(|date| date.to_rfc3339()).unwrap_or_default();
+    let delay = jittered_seconds(base, &format!("{dag_id}#{}#{moment}#poke{calls}", task.task_id)).max(interval);
+    match task.sensor.max_wait {
+        Some(longest) => delay.min(longest.as_time_delta()),
+        None => delay,
+    }
+}
+
+/// `delay * factor^exponent` in whole seconds, rounded up, from 1 to the longest.
+fn backoff_seconds(delay: f64, factor: f64, exponent: u32) -> u64 {
+    let exponent = i32::try_from(exponent).unwrap_or(i32::MAX);
+    // Too large a power is infinite, and the cast from a float saturates.
+    ((delay * factor.powi(exponent)).ceil() as u64).clamp(1, LONGEST_SECONDS)
+}
+
+fn jittered_seconds(base: u64, seed: &str) -> TimeDelta {
+    let digest = Sha256::digest(seed.as_bytes());
+    let random = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    let seconds = (base + random % base).min(LONGEST_SECONDS);
+    TimeDelta::seconds(seconds as i64)
+}

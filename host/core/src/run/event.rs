@@ -1,0 +1,113 @@
+//! What a run machine hears, and what it answers.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::change::Move;
+use super::past::Past;
+use crate::outcome::{Failure, FailureCause, TryResult};
+use crate::state::{RunState, TaskState};
+
+/// A task instance as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    pub id: Uuid,
+    pub task_id: String,
+    pub map_index: i32,
+    pub state: Option<TaskState>,
+    /// The number of the newest try; 0 before the first is queued.
+    pub try_number: u32,
+    pub max_tries: u32,
+    /// When the first call of this try began.
+    pub first_started_at: Option<DateTime<Utc>>,
+    pub wake_at: Option<DateTime<Utc>>,
+    pub reschedules: u32,
+    pub resume_state: Option<Value>,
+}
+
+/// What a machine knows of its run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFacts {
+    pub logical_date: Option<DateTime<Utc>>,
+    pub started_at: Option<DateTime<Utc>>,
+    /// The first run of a backfill does not depend on the past.
+    pub ignores_past: bool,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// The machine is new: whatever follows from the states as they stand is to happen.
+    Begin,
+    Ended(EndedTry),
+    /// A moment has come that [`Effect::WakeAt`] asked for.
+    Tick,
+    /// An instance left `scheduled` for the queue.
+    Admitted {
+        instance: Uuid,
+        try_number: u32,
+    },
+    /// The answer to [`super::RunMachine::past_query`].
+    Past(Past),
+}
+
+/// The end of a call of a try.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndedTry {
+    pub instance: Uuid,
+    pub try_number: u32,
+    pub lease_token: Uuid,
+    pub hostname: Option<String>,
+    /// When this call began.
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: DateTime<Utc>,
+    pub result: TryResult,
+    pub rendered_fields: Option<Value>,
+}
+
+impl EndedTry {
+    /// A failure of which no worker told.
+    pub fn lost(
+        instance: Uuid,
+        try_number: u32,
+        lease_token: Uuid,
+        hostname: Option<String>,
+        started_at: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let message = match &hostname {
+            Some(hostname) => format!("the worker on {hostname} has not been heard of in time; its try counts as lost"),
+            None => "the worker has not been heard of in time; its try counts as lost".to_owned(),
+        };
+        let failure = Failure { cause: FailureCause::Lost, retryable: true, message, backtrace: None };
+        let result = TryResult::Failure(failure);
+        Self { instance, try_number, lease_token, hostname, started_at, ended_at: now, result, rendered_fields: None }
+    }
+}
+
+/// What is to happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    Move(Move),
+    /// Say [`Event::Tick`] at this moment. Asked anew for each moment; one that comes too early does no harm.
+    WakeAt(DateTime<Utc>),
+    /// Once the moves are applied, load the run again: what became of some of them only the database knows.
+    Reload,
+    FinishRun {
+        state: RunState,
+        reason: FinishReason,
+        at: DateTime<Utc>,
+    },
+}
+
+/// Why a run ended as it did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FinishReason {
+    /// Every task is finished; the leaves decided.
+    Done,
+    /// `dagrun_timeout`.
+    TimedOut,
+    /// Tasks are left, and nothing can ever let them run.
+    Deadlock,
+}

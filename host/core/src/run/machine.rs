@@ -1,0 +1,501 @@
+//! The state of one DAG run in memory.
+//!
+//! The machine keeps, for each task, how many upstream instances have ended in which state, so that an event costs what waits
+//! for the task that it concerns, and never the size of the run. It never waits and asks nothing: whoever holds it tells it what
+//! happened, and carries out what it answers. It does not tell `queued` from `running` of tries that it has queued itself, for
+//! nobody reports when a worker starts one.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::change::{Move, Settles};
+use super::event::{Effect, Event, Instance, RunFacts};
+use super::past::{self, Past, PastQuery};
+use super::plan::{EdgeKind, Plan};
+use super::rule::{self, Counts, Decision};
+use crate::state::{RunState, TaskState, TriggerRule};
+
+/// The machine's view of an instance.
+#[derive(Clone, Debug)]
+pub(super) struct Slot {
+    pub(super) id: Uuid,
+    pub(super) task: usize,
+    pub(super) map_index: i32,
+    pub(super) state: Option<TaskState>,
+    pub(super) try_number: u32,
+    pub(super) max_tries: u32,
+    pub(super) first_started_at: Option<DateTime<Utc>>,
+    pub(super) wake_at: Option<DateTime<Utc>>,
+    pub(super) reschedules: u32,
+    pub(super) resume_state: Option<Value>,
+}
+
+impl Slot {
+    /// The try that is queued next: a rescheduled or deferred one goes on under its number.
+    pub(super) fn next_try(&self) -> u32 {
+        if self.goes_on() { self.try_number } else { self.try_number + 1 }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.reschedules > 0 || self.resume_state.is_some()
+    }
+
+    /// Whether the newest try has not ended: it is queued, runs, or waits to go on.
+    fn has_open_try(&self) -> bool {
+        match self.state {
+            Some(TaskState::Queued | TaskState::Running | TaskState::UpForReschedule | TaskState::Deferred) => true,
+            Some(TaskState::Scheduled) => self.goes_on(),
+            _ => false,
+        }
+    }
+}
+
+/// The machine's view of a task.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Group {
+    direct: Counts,
+    setups: Counts,
+    scope: Counts,
+    pub(super) slots: Vec<usize>,
+    /// Slots that the trigger rule is to decide on. May name some that were decided on otherwise.
+    pending: Vec<usize>,
+    /// Instances that count for `max_active_tis_per_dagrun`.
+    pub(super) active: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct RunMachine {
+    pub(super) plan: Arc<Plan>,
+    pub(super) facts: RunFacts,
+    pub(super) slots: Vec<Slot>,
+    by_id: HashMap<Uuid, usize>,
+    pub(super) groups: Vec<Group>,
+    /// Unfinished instances of tasks that the DAG does not have (any more).
+    strays: Vec<Instance>,
+    pub(super) finished: bool,
+    unfinished: usize,
+    /// Of these, those about which something has been decided.
+    in_progress: usize,
+    /// Instances that are queued or running.
+    pub(super) queued_or_running: u32,
+    failed: usize,
+    failed_leaves: usize,
+    /// What may be queued, in the order of weight and document, then of map index.
+    pub(super) ready: BTreeMap<(Reverse<i64>, usize), BTreeSet<(i32, usize)>>,
+    timers: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
+    announced: Option<DateTime<Utc>>,
+    /// Tasks that may run but for their past, and whether the past is known to let them.
+    pub(super) past: BTreeMap<usize, bool>,
+    /// Tasks whose upstream has changed since they were last decided on.
+    changed: BTreeSet<usize>,
+    pub(super) effects: Vec<Effect>,
+}
+
+impl RunMachine {
+    /// A machine for a run whose instances stand like this. Tell it [`Event::Begin`] first.
+    pub fn new(plan: Arc<Plan>, facts: RunFacts, instances: Vec<Instance>) -> Self {
+        let mut machine = Self {
+            groups: vec![Group::default(); plan.tasks.len()],
+            plan,
+            facts,
+            slots: Vec::with_capacity(instances.len()),
+            by_id: HashMap::with_capacity(instances.len()),
+            strays: Vec::new(),
+            finished: false,
+            unfinished: 0,
+            in_progress: 0,
+            queued_or_running: 0,
+            failed: 0,
+            failed_leaves: 0,
+            ready: BTreeMap::new(),
+            timers: BinaryHeap::new(),
+            announced: None,
+            past: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            effects: Vec::new(),
+        };
+        for instance in instances {
+            machine.add(instance);
+        }
+        machine
+    }
+
+    /// Takes note of what happened and answers what is to happen, in order.
+    pub fn on_event(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Effect> {
+        if self.finished {
+            return Vec::new();
+        }
+        match event {
+            Event::Begin => self.begin(now),
+            Event::Ended(ended) => self.end_try(ended),
+            Event::Tick => self.tick(now),
+            Event::Admitted { instance, try_number } => self.admitted(instance, try_number),
+            Event::Past(past) => self.learn_past(&past),
+        }
+        self.decide_changed(now);
+        self.finish_if_done(now);
+        self.announce();
+        std::mem::take(&mut self.effects)
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    pub fn plan(&self) -> &Arc<Plan> {
+        &self.plan
+    }
+
+    /// The instances as the machine sees them: task id, map index and state.
+    pub fn states(&self) -> impl Iterator<Item = (&str, i32, Option<TaskState>)> {
+        self.slots.iter().map(|slot| (self.plan.task(slot.task).task_id.as_str(), slot.map_index, slot.state))
+    }
+
+    /// What the machine needs to know of the past before tasks can go on, if anything.
+    pub fn past_query(&self) -> Option<PastQuery> {
+        let tasks: BTreeSet<&str> = self.held_by_past().flat_map(|task| past::relevant(&self.plan, task)).collect();
+        (!tasks.is_empty()).then(|| PastQuery {
+            automated: self.plan.dag().catchup,
+            tasks: tasks.into_iter().map(str::to_owned).collect(),
+        })
+    }
+
+    fn add(&mut self, instance: Instance) {
+        let Some(task) = self.plan.number(&instance.task_id) else {
+            if !instance.state.is_some_and(TaskState::is_finished) {
+                self.strays.push(instance);
+            }
+            return;
+        };
+        let number = self.slots.len();
+        let state = instance.state;
+        self.by_id.insert(instance.id, number);
+        self.groups[task].slots.push(number);
+        self.slots.push(Slot {
+            id: instance.id,
+            task,
+            map_index: instance.map_index,
+            state: None,
+            try_number: instance.try_number,
+            max_tries: instance.max_tries,
+            first_started_at: instance.first_started_at,
+            wake_at: instance.wake_at,
+            reschedules: instance.reschedules,
+            resume_state: instance.resume_state,
+        });
+        self.unfinished += 1;
+        let plan = Arc::clone(&self.plan);
+        let is_setup = plan.task(task).is_setup;
+        for (waiting, kind) in &plan.tasks[task].edges {
+            self.counts(*waiting, *kind).expect(is_setup);
+        }
+        self.enter(number, state);
+    }
+
+    pub(super) fn slot_of(&self, instance: Uuid) -> Option<usize> {
+        self.by_id.get(&instance).copied()
+    }
+
+    fn counts(&mut self, task: usize, kind: EdgeKind) -> &mut Counts {
+        let group = &mut self.groups[task];
+        match kind {
+            EdgeKind::Direct => &mut group.direct,
+            EdgeKind::Setup => &mut group.setups,
+            EdgeKind::Scope => &mut group.scope,
+        }
+    }
+
+    /// Everything that counts states learns that a slot has another one.
+    fn enter(&mut self, number: usize, to: Option<TaskState>) {
+        let Slot { task, map_index, state: from, wake_at, .. } = self.slots[number];
+        self.slots[number].state = to;
+        self.count(task, from, to);
+        let key = (Reverse(self.plan.tasks[task].weight), task);
+        if from == Some(TaskState::Scheduled) && to != from {
+            if let Some(ready) = self.ready.get_mut(&key) {
+                ready.remove(&(map_index, number));
+                if ready.is_empty() {
+                    self.ready.remove(&key);
+                }
+            }
+        }
+        match to {
+            None => {
+                self.groups[task].pending.push(number);
+                self.changed.insert(task);
+            }
+            Some(TaskState::Scheduled) => {
+                self.ready.entry(key).or_default().insert((map_index, number));
+            }
+            Some(TaskState::UpForRetry | TaskState::UpForReschedule | TaskState::Deferred) => {
+                self.timers.push(Reverse((wake_at.unwrap_or(DateTime::UNIX_EPOCH), number)));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn count(&mut self, task: usize, from: Option<TaskState>, to: Option<TaskState>) {
+        let finished = |state: Option<TaskState>| state.is_some_and(TaskState::is_finished);
+        let in_progress = |state: Option<TaskState>| state.is_some_and(|state| !state.is_finished());
+        let holds_slot = |state: Option<TaskState>| state.is_some_and(TaskState::holds_slot);
+        let active = |state: Option<TaskState>| state.is_some_and(TaskState::counts_as_active);
+        let failed = |state: Option<TaskState>| state == Some(TaskState::Failed);
+        let failed_leaf = self.plan.tasks[task].is_leaf;
+        let failed_leaf = |state: Option<TaskState>| failed_leaf && state.is_some_and(TaskState::is_failure_like);
+
+        self.unfinished = self.unfinished + usize::from(finished(from)) - usize::from(finished(to));
+        self.in_progress = self.in_progress + usize::from(in_progress(to)) - usize::from(in_progress(from));
+        self.queued_or_running = self.queued_or_running + u32::from(holds_slot(to)) - u32::from(holds_slot(from));
+        self.failed = self.failed + usize::from(failed(to)) - usize::from(failed(from));
+        self.failed_leaves = self.failed_leaves + usize::from(failed_leaf(to)) - usize::from(failed_leaf(from));
+        let group = &mut self.groups[task];
+        group.active = group.active + u32::from(active(to)) - u32::from(active(from));
+
+        if finished(from) || finished(to) {
+            let plan = Arc::clone(&self.plan);
+            let is_setup = plan.task(task).is_setup;
+            for (waiting, kind) in &plan.tasks[task].edges {
+                self.counts(*waiting, *kind).shift(from, to, is_setup);
+                self.changed.insert(*waiting);
+            }
+        }
+    }
+
+    /// Moves a slot, and answers the move for its details to be added. `from` are the states that it may have in the database.
+    pub(super) fn shift(
+        &mut self,
+        number: usize,
+        from: &[Option<TaskState>],
+        to: TaskState,
+        at: DateTime<Utc>,
+    ) -> Move {
+        debug_assert!(
+            from.iter().all(|from| super::transition::is_allowed(*from, Some(to))),
+            "no transition from {from:?} to {to}"
+        );
+        self.enter(number, Some(to));
+        self.move_of(number, from, to, at)
+    }
+
+    fn move_of(&self, number: usize, from: &[Option<TaskState>], to: TaskState, at: DateTime<Utc>) -> Move {
+        let slot = &self.slots[number];
+        Move {
+            instance: slot.id,
+            from_states: from.to_vec(),
+            from_try: slot.try_number,
+            to: Some(to),
+            to_try: slot.try_number,
+            max_tries: slot.max_tries,
+            at,
+            wake_at: slot.wake_at,
+            reschedules: slot.reschedules,
+            resume_state: slot.resume_state.clone(),
+            message: None,
+            settles: None,
+        }
+    }
+
+    /// Moves a slot that has not finished and will not run, taking it off the queue where it is on it.
+    pub(super) fn close(&mut self, number: usize, to: TaskState, at: DateTime<Utc>, why: &str) {
+        let from: &[Option<TaskState>] = match self.slots[number].state {
+            Some(TaskState::Queued | TaskState::Running) => &[Some(TaskState::Queued), Some(TaskState::Running)],
+            other => &[other],
+        };
+        self.close_from(number, from, to, at, why);
+    }
+
+    fn close_from(&mut self, number: usize, from: &[Option<TaskState>], to: TaskState, at: DateTime<Utc>, why: &str) {
+        let slot = &mut self.slots[number];
+        let had_begun = slot.has_open_try();
+        (slot.wake_at, slot.reschedules, slot.resume_state) = (None, 0, None);
+        let mut moved = self.shift(number, from, to, at);
+        moved.message = Some(why.to_owned());
+        moved.settles = had_begun.then(|| Settles::by_decision(to, at, why));
+        self.effects.push(Effect::Move(moved));
+    }
+
+    /// Moves a slot that is queued, or may have begun to run, only if it is in this very state. The database knows which it is:
+    /// the machine is to be made anew from what it then says.
+    pub(super) fn close_if(&mut self, number: usize, from: TaskState, to: TaskState, at: DateTime<Utc>, why: &str) {
+        let mut moved = self.move_of(number, &[Some(from)], to, at);
+        (moved.wake_at, moved.reschedules, moved.resume_state) = (None, 0, None);
+        moved.message = Some(why.to_owned());
+        moved.settles = Some(Settles::by_decision(to, at, why));
+        self.effects.extend([Effect::Move(moved), Effect::Reload]);
+    }
+
+    fn begin(&mut self, now: DateTime<Utc>) {
+        for stray in std::mem::take(&mut self.strays) {
+            self.effects.push(Effect::Move(Move {
+                instance: stray.id,
+                from_states: vec![stray.state],
+                from_try: stray.try_number,
+                to: Some(TaskState::Removed),
+                to_try: stray.try_number,
+                max_tries: stray.max_tries,
+                at: now,
+                wake_at: None,
+                reschedules: 0,
+                resume_state: None,
+                message: Some("the DAG does not have this task any more".to_owned()),
+                settles: None,
+            }));
+        }
+        self.changed.extend(0..self.groups.len());
+        self.tick(now);
+    }
+
+    fn admitted(&mut self, instance: Uuid, try_number: u32) {
+        let Some(number) = self.slot_of(instance) else { return };
+        let slot = &mut self.slots[number];
+        if try_number != slot.try_number {
+            slot.first_started_at = None;
+        }
+        slot.try_number = try_number;
+        self.enter(number, Some(TaskState::Queued));
+    }
+
+    fn learn_past(&mut self, past: &Past) {
+        let plan = Arc::clone(&self.plan);
+        for (task, met) in &mut self.past {
+            if !*met && past::is_met(&plan, *task, past) {
+                *met = true;
+                self.changed.insert(*task);
+            }
+        }
+    }
+
+    /// What has come due, and the run's own timeout.
+    fn tick(&mut self, now: DateTime<Utc>) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.time_out(now);
+            return;
+        }
+        while let Some(Reverse((at, number))) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now) {
+            self.timers.pop();
+            let slot = &self.slots[number];
+            // A timer outlives what it was set for.
+            if slot.wake_at.unwrap_or(DateTime::UNIX_EPOCH) != at {
+                continue;
+            }
+            match slot.state {
+                Some(TaskState::UpForRetry | TaskState::UpForReschedule) => {
+                    let task = slot.task;
+                    self.groups[task].pending.push(number);
+                    self.changed.insert(task);
+                }
+                Some(TaskState::Deferred) => self.schedule(number, now),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.facts.started_at?.checked_add_signed(self.plan.dag().dagrun_timeout?.as_time_delta())
+    }
+
+    /// Asks to be woken for the earliest timer, once.
+    fn announce(&mut self) {
+        if self.finished {
+            return;
+        }
+        let timer = self.timers.peek().map(|timer| timer.0.0);
+        let next = timer.into_iter().chain(self.deadline()).min();
+        if next.is_some() && next != self.announced {
+            self.effects.extend(next.map(Effect::WakeAt));
+        }
+        self.announced = next;
+    }
+
+    fn schedule(&mut self, number: usize, now: DateTime<Utc>) {
+        let from = self.slots[number].state;
+        self.slots[number].wake_at = None;
+        let moved = self.shift(number, &[from], TaskState::Scheduled, now);
+        self.effects.push(Effect::Move(moved));
+    }
+
+    /// Decides on tasks until nothing changes any more: a skip or an upstream failure can decide the next.
+    fn decide_changed(&mut self, now: DateTime<Utc>) {
+        while let Some(task) = self.changed.pop_first() {
+            if self.finished {
+                return;
+            }
+            if self.groups[task].pending.is_empty() {
+                continue;
+            }
+            match self.decide(task) {
+                Decision::Wait => {}
+                Decision::Run if !self.past_lets(task) => {}
+                decision => self.carry_out(task, decision, now),
+            }
+        }
+    }
+
+    fn carry_out(&mut self, task: usize, decision: Decision, now: DateTime<Utc>) {
+        let rule = self.plan.task(task).trigger_rule;
+        let why = format!("by the trigger rule `{rule}`");
+        for number in std::mem::take(&mut self.groups[task].pending) {
+            let is_pending =
+                matches!(self.slots[number].state, None | Some(TaskState::UpForRetry | TaskState::UpForReschedule));
+            match decision {
+                _ if !is_pending => {}
+                Decision::Run => self.schedule(number, now),
+                Decision::Skip => self.close(number, TaskState::Skipped, now, &why),
+                Decision::UpstreamFailed => self.close(number, TaskState::UpstreamFailed, now, &why),
+                Decision::Wait => self.groups[task].pending.push(number),
+            }
+        }
+    }
+
+    fn decide(&self, task: usize) -> Decision {
+        let group = &self.groups[task];
+        let rule = self.plan.task(task).trigger_rule;
+        if rule == TriggerRule::Always {
+            return Decision::Run;
+        }
+        let by_setups = rule::decide_by_setups(&group.setups);
+        if matches!(by_setups, Decision::Skip | Decision::UpstreamFailed) {
+            return by_setups;
+        }
+        match rule::decide(rule, &group.direct) {
+            Decision::Run if by_setups == Decision::Wait || !group.scope.all_done() => Decision::Wait,
+            decision => decision,
+        }
+    }
+
+    /// Whether the past lets a task run; if that is not known, it is noted as wanted.
+    fn past_lets(&mut self, task: usize) -> bool {
+        if self.facts.ignores_past || !past::looks_back(self.plan.task(task)) {
+            return true;
+        }
+        *self.past.entry(task).or_insert(false)
+    }
+
+    /// Tasks that only their past keeps from running.
+    fn held_by_past(&self) -> impl Iterator<Item = usize> {
+        let is_open = |number: &usize| !self.slots[*number].state.is_some_and(TaskState::is_finished);
+        let is_held = move |(task, met): &(&usize, &bool)| !**met && self.groups[**task].pending.iter().any(is_open);
+        self.past.iter().filter(is_held).map(|(task, _)| *task)
+    }
+
+    pub(super) fn nothing_can_move(&self) -> bool {
+        self.in_progress == 0 && self.held_by_past().next().is_none()
+    }
+
+    pub(super) fn all_finished(&self) -> bool {
+        self.unfinished == 0
+    }
+
+    /// By the leaves. Airflow lets a run that `fail_fast` has stopped succeed if its leaves were skipped; a run that was cut short by
+    /// a failure has failed.
+    pub(super) fn outcome(&self) -> RunState {
+        let cut_short = self.plan.dag().fail_fast && self.failed > 0;
+        if self.failed_leaves > 0 || cut_short { RunState::Failed } else { RunState::Success }
+    }
+}

@@ -1,0 +1,207 @@
+//! A DAG as its runs need it: tasks by number, edges in both directions, and everything that can be worked out once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::change::NewInstance;
+use super::weight::effective_weights;
+use crate::dag::{Dag, Task};
+use crate::id::UNMAPPED;
+
+/// What one task's end means to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EdgeKind {
+    /// An upstream task of the document, for the trigger rule.
+    Direct,
+    /// A setup further up, whose teardowns are not yet past.
+    Setup,
+    /// A task between a teardown and its setups.
+    Scope,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct PlannedTask {
+    pub(super) upstream: Vec<usize>,
+    pub(super) downstream: Vec<usize>,
+    /// Everything that waits for this task.
+    pub(super) edges: Vec<(usize, EdgeKind)>,
+    pub(super) weight: i64,
+    /// Whether its end decides the run's.
+    pub(super) is_leaf: bool,
+}
+
+/// A DAG, compiled. Shared by all runs of a DAG version.
+#[derive(Debug)]
+pub struct Plan {
+    dag: Arc<Dag>,
+    pub(super) tasks: Vec<PlannedTask>,
+    index: HashMap<String, usize>,
+}
+
+impl Plan {
+    /// Edges to tasks that the DAG does not have are left out; validation has refused such documents, and cycles.
+    pub fn new(dag: Arc<Dag>) -> Self {
+        let index: HashMap<String, usize> =
+            dag.tasks.iter().enumerate().map(|(number, task)| (task.task_id.clone(), number)).collect();
+        let mut tasks = vec![PlannedTask::default(); dag.tasks.len()];
+        for (number, task) in dag.tasks.iter().enumerate() {
+            for upstream in task.upstream.iter().filter_map(|task_id| index.get(task_id)) {
+                tasks[number].upstream.push(*upstream);
+                tasks[*upstream].downstream.push(number);
+                tasks[*upstream].edges.push((number, EdgeKind::Direct));
+            }
+        }
+        let mut plan = Self { dag, tasks, index };
+        plan.add_setups();
+        plan.add_weights();
+        plan.mark_leaves();
+        plan
+    }
+
+    pub fn dag(&self) -> &Arc<Dag> {
+        &self.dag
+    }
+
+    /// The number of a task: its place in the document.
+    pub fn number(&self, task_id: &str) -> Option<usize> {
+        self.index.get(task_id).copied()
+    }
+
+    pub(super) fn task(&self, number: usize) -> &Task {
+        &self.dag.tasks[number]
+    }
+
+    /// By task id: what its instances are queued with.
+    pub fn weight(&self, task_id: &str) -> Option<i64> {
+        self.number(task_id).map(|number| self.tasks[number].weight)
+    }
+
+    /// An instance of each task, nothing decided.
+    pub fn new_instances(&self, mut new_id: impl FnMut() -> Uuid) -> Vec<NewInstance> {
+        let instance = |(task, planned): (&Task, &PlannedTask)| NewInstance {
+            id: new_id(),
+            task_id: task.task_id.clone(),
+            map_index: UNMAPPED,
+            state: None,
+            max_tries: task.retries,
+            operator: task.operator.clone(),
+            pool: task.pool.clone(),
+            pool_slots: task.pool_slots,
+            queue: task.queue.clone(),
+            priority_weight: planned.weight,
+            scheduled_at: None,
+        };
+        self.dag.tasks.iter().zip(&self.tasks).map(instance).collect()
+    }
+
+    /// Every task downstream of these, not counting themselves unless one is downstream of another.
+    pub(super) fn all_downstream(&self, from: impl IntoIterator<Item = usize>) -> HashSet<usize> {
+        reachable(from, |number| &self.tasks[number].downstream)
+    }
+
+    fn all_upstream(&self, number: usize) -> HashSet<usize> {
+        reachable([number], |number| &self.tasks[number].upstream)
+    }
+
+    /// The tasks that an id in a branch stands for: the task itself, or the first tasks of a group.
+    pub(super) fn branch_targets(&self, id: &str) -> Option<Vec<usize>> {
+        if let Some(number) = self.number(id) {
+            return Some(vec![number]);
+        }
+        let group = self.dag.task_groups.iter().find(|group| group.group_id == id)?;
+        let members: HashSet<usize> =
+            (0..self.tasks.len()).filter(|number| self.is_within(*number, &group.group_id)).collect();
+        let is_root = |number: &usize| self.tasks[*number].upstream.iter().all(|upstream| !members.contains(upstream));
+        let mut roots: Vec<usize> = members.iter().copied().filter(is_root).collect();
+        roots.sort_unstable();
+        Some(roots)
+    }
+
+    fn is_within(&self, number: usize, group_id: &str) -> bool {
+        let parent_of = |id: &str| self.dag.task_groups.iter().find(|group| group.group_id == id)?.parent.as_deref();
+        std::iter::successors(self.task(number).task_group.as_deref(), |id| parent_of(id)).any(|id| id == group_id)
+    }
+
+    /// Tasks in an order in which upstream comes first.
+    fn topological_order(&self) -> Vec<usize> {
+        let mut missing: Vec<usize> = self.tasks.iter().map(|task| task.upstream.len()).collect();
+        let mut order: Vec<usize> = (0..self.tasks.len()).filter(|number| missing[*number] == 0).collect();
+        let mut next = 0;
+        while let Some(&number) = order.get(next) {
+            next += 1;
+            for &downstream in &self.tasks[number].downstream {
+                missing[downstream] -= 1;
+                if missing[downstream] == 0 {
+                    order.push(downstream);
+                }
+            }
+        }
+        order
+    }
+
+    fn add_weights(&mut self) {
+        let upstream: Vec<_> = self.tasks.iter().map(|task| task.upstream.clone()).collect();
+        let downstream: Vec<_> = self.tasks.iter().map(|task| task.downstream.clone()).collect();
+        let weights = effective_weights(&self.dag, &upstream, &downstream, &self.topological_order());
+        for (task, weight) in self.tasks.iter_mut().zip(weights) {
+            task.weight = weight;
+        }
+    }
+
+    /// A task after a setup needs it, however far up it is, as long as a teardown of that setup follows the task (or the setup has
+    /// none at all). A teardown waits for everything between its setups and itself.
+    fn add_setups(&mut self) {
+        let dag = Arc::clone(&self.dag);
+        let teardowns = |numbers: &[usize]| -> Vec<usize> {
+            numbers.iter().copied().filter(|number| dag.tasks[*number].is_teardown).collect()
+        };
+        for setup in (0..self.tasks.len()).filter(|number| dag.tasks[*number].is_setup) {
+            let ends = teardowns(&self.tasks[setup].downstream);
+            let after_setup = self.all_downstream([setup]);
+            for &between in &after_setup {
+                let direct = self.tasks[between].upstream.contains(&setup);
+                if direct || dag.tasks[between].is_teardown {
+                    continue;
+                }
+                let below = self.all_downstream([between]);
+                if ends.is_empty() || ends.iter().any(|end| below.contains(end)) {
+                    self.tasks[setup].edges.push((between, EdgeKind::Setup));
+                }
+            }
+            for end in ends {
+                for between in self.all_upstream(end).intersection(&after_setup).copied().collect::<Vec<_>>() {
+                    let edge = (end, EdgeKind::Scope);
+                    let edges = &mut self.tasks[between].edges;
+                    if between != end && !edges.iter().any(|known| known.0 == end) {
+                        edges.push(edge);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A teardown decides nothing, unless it says so: the tasks before it are the leaves then. A DAG of nothing but teardowns is
+    /// decided by the last of them.
+    fn mark_leaves(&mut self) {
+        let counts = |number: &usize| !self.task(*number).is_teardown || self.task(*number).on_failure_fail_dagrun;
+        let is_leaf = |number: &usize| counts(number) && !self.tasks[*number].downstream.iter().any(counts);
+        let mut leaves: Vec<usize> = (0..self.tasks.len()).filter(is_leaf).collect();
+        if leaves.is_empty() {
+            leaves = (0..self.tasks.len()).filter(|number| self.tasks[*number].downstream.is_empty()).collect();
+        }
+        for leaf in leaves {
+            self.tasks[leaf].is_leaf = true;
+        }
+    }
+}
+
+fn reachable<'a>(from: impl IntoIterator<Item = usize>, next: impl Fn(usize) -> &'a [usize]) -> HashSet<usize> {
+    let mut open: Vec<usize> = from.into_iter().collect();
+    let mut found = HashSet::new();
+    while let Some(number) = open.pop() {
+        open.extend(next(number).iter().filter(|number| found.insert(**number)));
+    }
+    found
+}

@@ -1,0 +1,253 @@
+//! What follows from the end of a call of a try.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+
+use super::change::{Move, Settles};
+use super::event::{Effect, EndedTry};
+use super::machine::RunMachine;
+use crate::dag::OperatorKind;
+use crate::outcome::{Deferral, Failure, FailureCause, Resume, ResumeEvent, ShortCircuitScope, TryResult};
+use crate::retry::{poke_delay, retry_delay};
+use crate::state::TaskState;
+
+/// The kinds of triggers that a deferral may name.
+const TRIGGER_KINDS: &str = "`at` with {\"instant\": RFC 3339}, and `after` with {\"seconds\": number}";
+
+impl RunMachine {
+    /// A try that the machine does not know as queued or running is somebody's who has been overtaken: nothing follows.
+    pub(super) fn end_try(&mut self, ended: EndedTry) {
+        let Some(number) = self.slot_of(ended.instance) else { return };
+        let slot = &mut self.slots[number];
+        let is_current = slot.try_number == ended.try_number && slot.state.is_some_and(TaskState::holds_slot);
+        if !is_current {
+            return;
+        }
+        slot.first_started_at = slot.first_started_at.or(ended.started_at);
+        match ended.result.clone() {
+            TryResult::Success { .. } => self.finish(number, TaskState::Success, &ended, None, None),
+            TryResult::Skip { reason } => self.finish(number, TaskState::Skipped, &ended, None, reason),
+            TryResult::Branch { follow } => self.branch(number, &follow, &ended),
+            TryResult::ShortCircuit { scope } => self.short_circuit(number, scope, &ended),
+            TryResult::Reschedule { at } => self.reschedule(number, at, &ended),
+            TryResult::Defer { deferral } => self.defer(number, &deferral, &ended),
+            TryResult::Failure(failure) => self.fail(number, &failure, &ended),
+        }
+    }
+
+    /// Ends the try, and the task with it unless the state says otherwise.
+    fn finish(
+        &mut self,
+        number: usize,
+        to: TaskState,
+        ended: &EndedTry,
+        cause: Option<FailureCause>,
+        message: Option<String>,
+    ) {
+        let slot = &mut self.slots[number];
+        (slot.reschedules, slot.resume_state, slot.first_started_at) = (0, None, None);
+        if to != TaskState::UpForRetry {
+            slot.wake_at = None;
+        }
+        let mut moved = self.shift(number, &[Some(TaskState::Running)], to, ended.ended_at);
+        settle(&mut moved, ended, Some(to), cause, message);
+        self.effects.push(Effect::Move(moved));
+    }
+
+    /// Ends the call, and leaves the try to go on.
+    fn suspend(&mut self, number: usize, to: TaskState, ended: &EndedTry) {
+        let mut moved = self.shift(number, &[Some(TaskState::Running)], to, ended.ended_at);
+        settle(&mut moved, ended, None, None, None);
+        self.effects.push(Effect::Move(moved));
+    }
+
+    /// Of the direct successors, those that are not followed are skipped; one that is reached through a followed task is not.
+    fn branch(&mut self, number: usize, follow: &[String], ended: &EndedTry) {
+        let mut followed = Vec::new();
+        for id in follow {
+            match self.plan.branch_targets(id) {
+                Some(targets) => followed.extend(targets),
+                None => {
+                    let task_id = &self.plan.task(self.slots[number].task).task_id;
+                    let message = format!(
+                        "`{task_id}` branches to `{id}`, which is neither a task nor a task group of this DAG; its direct \
+                         successors are {}",
+                        self.successors(number)
+                    );
+                    let failure = Failure { cause: FailureCause::Operator, retryable: true, message, backtrace: None };
+                    return self.fail(number, &failure, ended);
+                }
+            }
+        }
+        let mut kept = self.plan.all_downstream(followed.iter().copied());
+        kept.extend(followed);
+        let task = self.slots[number].task;
+        let skipped: Vec<usize> =
+            self.plan.tasks[task].downstream.iter().copied().filter(|next| !kept.contains(next)).collect();
+        self.finish(number, TaskState::Success, ended, None, None);
+        let why = format!("`{}` does not branch to it", self.plan.task(task).task_id);
+        self.skip(&skipped, ended.ended_at, &why);
+    }
+
+    fn short_circuit(&mut self, number: usize, scope: ShortCircuitScope, ended: &EndedTry) {
+        let task = self.slots[number].task;
+        let mut skipped: Vec<usize> = match scope {
+            ShortCircuitScope::AllDownstream => self.plan.all_downstream([task]).into_iter().collect(),
+            ShortCircuitScope::DirectDownstream => self.plan.tasks[task].downstream.clone(),
+        };
+        skipped.retain(|next| !self.plan.task(*next).is_teardown);
+        skipped.sort_unstable();
+        self.finish(number, TaskState::Success, ended, None, None);
+        let why = format!("short circuit at `{}`", self.plan.task(task).task_id);
+        self.skip(&skipped, ended.ended_at, &why);
+    }
+
+    /// A skip never overwrites what runs, has succeeded or has failed.
+    fn skip(&mut self, tasks: &[usize], at: DateTime<Utc>, why: &str) {
+        for task in tasks {
+            for number in self.groups[*task].slots.clone() {
+                match self.slots[number].state {
+                    Some(TaskState::Running | TaskState::Restarting) => {}
+                    Some(TaskState::Queued) => {
+                        self.close_if(number, TaskState::Queued, TaskState::Skipped, at, why);
+                    }
+                    Some(state) if state.is_finished() && state != TaskState::UpstreamFailed => {}
+                    _ => self.close(number, TaskState::Skipped, at, why),
+                }
+            }
+        }
+    }
+
+    /// A sensor's "not yet". Its patience is measured from the first call of this try, and must be exceeded.
+    fn reschedule(&mut self, number: usize, at: Option<DateTime<Utc>>, ended: &EndedTry) {
+        let slot = &self.slots[number];
+        let task = self.plan.task(slot.task);
+        let waited = ended.ended_at - slot.first_started_at.unwrap_or(ended.ended_at);
+        if waited > task.sensor.timeout.as_time_delta() {
+            let message = format!(
+                "the sensor's timeout of {} seconds is over: it has waited for {} seconds",
+                task.sensor.timeout.0,
+                waited.num_seconds()
+            );
+            let failure = Failure { cause: FailureCause::SensorTimeout, retryable: false, message, backtrace: None };
+            return self.fail(number, &failure, ended);
+        }
+        let delay = poke_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.reschedules);
+        let slot = &mut self.slots[number];
+        slot.wake_at = Some(at.unwrap_or(ended.ended_at + delay));
+        slot.reschedules += 1;
+        slot.resume_state = None;
+        self.suspend(number, TaskState::UpForReschedule, ended);
+    }
+
+    fn defer(&mut self, number: usize, deferral: &Deferral, ended: &EndedTry) {
+        match wait_for(deferral, ended.ended_at) {
+            Ok((wake_at, resume)) => {
+                let slot = &mut self.slots[number];
+                slot.wake_at = Some(wake_at);
+                slot.resume_state = Some(resume);
+                self.suspend(number, TaskState::Deferred, ended);
+            }
+            Err(message) => {
+                let failure = Failure { cause: FailureCause::Operator, retryable: false, message, backtrace: None };
+                self.fail(number, &failure, ended);
+            }
+        }
+    }
+
+    fn fail(&mut self, number: usize, failure: &Failure, ended: &EndedTry) {
+        let slot = &self.slots[number];
+        let task = self.plan.task(slot.task);
+        let timed_out = failure.cause == FailureCause::SensorTimeout;
+        let is_sensor = task.resolved.kind == OperatorKind::Sensor || timed_out;
+        let said_so = failure.cause == FailureCause::Operator && !failure.retryable;
+        if is_sensor && task.sensor.soft_fail && (timed_out || said_so) {
+            return self.finish(number, TaskState::Skipped, ended, None, Some(failure.message.clone()));
+        }
+        let (cause, message) = (Some(failure.cause), Some(failure.message.clone()));
+        let may_retry = failure.retryable && !timed_out && task.retries > 0 && slot.try_number <= slot.max_tries;
+        if may_retry {
+            let delay = retry_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.try_number);
+            self.slots[number].wake_at = Some(ended.ended_at + delay);
+            return self.finish(number, TaskState::UpForRetry, ended, cause, message);
+        }
+        let fail_fast = self.plan.dag().fail_fast;
+        let why = fail_fast.then(|| format!("`{}` failed, and the DAG is to fail fast", task.task_id));
+        self.finish(number, TaskState::Failed, ended, cause, message);
+        if let Some(why) = why {
+            self.stop_others(ended.ended_at, &why);
+        }
+    }
+
+    /// What runs fails, what does not is skipped, and teardowns are spared.
+    fn stop_others(&mut self, at: DateTime<Utc>, why: &str) {
+        for number in 0..self.slots.len() {
+            if self.plan.task(self.slots[number].task).is_teardown {
+                continue;
+            }
+            match self.slots[number].state {
+                Some(state) if state.is_finished() => {}
+                Some(TaskState::Queued | TaskState::Running) => {
+                    self.close_if(number, TaskState::Running, TaskState::Failed, at, why);
+                    self.close_if(number, TaskState::Queued, TaskState::Skipped, at, why);
+                }
+                _ => self.close(number, TaskState::Skipped, at, why),
+            }
+        }
+    }
+
+    fn successors(&self, number: usize) -> String {
+        let names = self.plan.tasks[self.slots[number].task].downstream.iter();
+        names.map(|next| format!("`{}`", self.plan.task(*next).task_id)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn settle(
+    moved: &mut Move,
+    ended: &EndedTry,
+    final_state: Option<TaskState>,
+    cause: Option<FailureCause>,
+    message: Option<String>,
+) {
+    moved.message = message.clone();
+    moved.settles = Some(Settles {
+        lease_token: Some(ended.lease_token),
+        started_at: ended.started_at,
+        ended_at: ended.ended_at,
+        hostname: ended.hostname.clone(),
+        final_state,
+        cause: cause.map(|cause| cause.as_str().to_owned()),
+        message,
+        rendered_fields: ended.rendered_fields.clone(),
+    });
+}
+
+/// When a deferral is over, and what `resume` is then called with. Both kinds of triggers are moments, so that it is known at
+/// once whether the trigger or the timeout comes first.
+fn wait_for(deferral: &Deferral, now: DateTime<Utc>) -> Result<(DateTime<Utc>, Value), String> {
+    let arguments = &deferral.trigger_arguments;
+    let wrong = |what: &str| format!("the trigger `{}` {what}; known are {TRIGGER_KINDS}", deferral.trigger_kind);
+    let moment = match deferral.trigger_kind.as_str() {
+        "at" => {
+            let instant = arguments["instant"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+            instant.ok_or_else(|| wrong(&format!("has no usable `instant` in {arguments}")))?.to_utc()
+        }
+        "after" => {
+            let seconds = arguments["seconds"].as_f64().filter(|seconds| (0.0..=1e10).contains(seconds));
+            let seconds = seconds.ok_or_else(|| wrong(&format!("has no usable `seconds` in {arguments}")))?;
+            now + TimeDelta::microseconds((seconds * 1e6) as i64)
+        }
+        _ => return Err(wrong("is not known")),
+    };
+    let timeout =
+        deferral.timeout_ms.and_then(|timeout| i64::try_from(timeout).ok()).and_then(TimeDelta::try_milliseconds);
+    let timeout = timeout.and_then(|timeout| now.checked_add_signed(timeout));
+    let (wake_at, event) = match timeout {
+        Some(timeout) if timeout < moment => (timeout, ResumeEvent::TimedOut),
+        _ => (moment, ResumeEvent::Fired { payload: json!(moment.to_rfc3339()) }),
+    };
+    let resume = Resume { state: deferral.state.clone(), event };
+    let resume =
+        serde_json::to_value(resume).map_err(|error| format!("the deferral's state cannot be kept: {error}"))?;
+    Ok((wake_at, resume))
+}
