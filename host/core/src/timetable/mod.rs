@@ -23,7 +23,7 @@ pub use run_id::{run_id, run_type_of};
 pub type DataInterval = (DateTime<Utc>, DateTime<Utc>);
 
 /// A run that is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextRun {
     /// The earliest moment at which it may start.
     pub run_after: DateTime<Utc>,

@@ -7,12 +7,14 @@ mod due;
 mod intervene;
 mod leases;
 mod load;
+mod past;
 mod run_states;
 mod take;
 mod tries;
 mod usage;
 
 use airlock_core::id::RunKey;
+use airlock_core::run::Past;
 use airlock_store::StoreResult;
 use airlock_store::dags::NextRun;
 use airlock_store::driving::{
@@ -63,6 +65,10 @@ impl Driving for SqliteStore {
     }
     async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>> {
         Ok(leases::overtaken(self, owner, runs).await?)
+    }
+
+    async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past> {
+        Ok(past::past_of(self, run, automated, tasks).await?)
     }
 
     async fn reported_tries(&self, owner: Uuid, limit: u32) -> StoreResult<Vec<ReportedTry>> {

@@ -73,6 +73,9 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
             exponential_backoff: false,
             max_wait: None,
         },
+        is_setup: false,
+        is_teardown: false,
+        on_failure_fail_dagrun: false,
     }
 }
 
