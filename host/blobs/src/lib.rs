@@ -15,8 +15,9 @@ mod module;
 
 use std::path::{Path, PathBuf};
 
+pub use airlock_core::digest::{Digest, InvalidDigest};
 pub use log::{LogChunk, LogKey, LogLine, LogSink};
-pub use module::{Digest, Upload, UploadError};
+pub use module::{Upload, UploadError};
 
 #[derive(Debug, thiserror::Error)]
 #[error("{action} {}: {source}", path.display())]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
+use airlock_core::digest::Digest;
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use sha2::{Digest as _, Sha256};
@@ -11,32 +11,6 @@ use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
 
 use crate::{BlobError, Blobs};
-
-/// The SHA-256 of a module's bytes; as text `sha256:` and 64 hexadecimal digits in lower case.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Digest([u8; 32]);
-
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a digest: `sha256:` and 64 hexadecimal digits are")]
-pub struct InvalidDigest(String);
-
-impl fmt::Display for Digest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "sha256:{}", hex::encode(self.0))
-    }
-}
-
-impl FromStr for Digest {
-    type Err = InvalidDigest;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidDigest(text.to_owned());
-        let digits = text.strip_prefix("sha256:").ok_or_else(invalid)?;
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(digits, &mut bytes).map_err(|_| invalid())?;
-        Ok(Self(bytes))
-    }
-}
 
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
@@ -91,7 +65,7 @@ impl Blobs {
                 .map_err(|source| BlobError::new("cannot write an upload in", &folder)(source))?;
         }
         file.sync_all().await.map_err(|source| BlobError::new("cannot write an upload in", &folder)(source))?;
-        Ok(Upload { file: path, digest: Digest(hasher.finalize().into()), size })
+        Ok(Upload { file: path, digest: <[u8; 32]>::from(hasher.finalize()).into(), size })
     }
 
     /// Keeps an upload under its digest. Keeping the same content twice is no error.
@@ -106,7 +80,7 @@ impl Blobs {
 
     /// Where the module with this digest lies, if it is there.
     pub fn module_path(&self, digest: Digest) -> PathBuf {
-        let name = hex::encode(digest.0);
+        let name = digest.hex();
         self.root.join("modules/sha256").join(&name[..2]).join(format!("{name}.wasm"))
     }
 

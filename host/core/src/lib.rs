@@ -6,6 +6,7 @@
 pub mod access;
 pub mod admit;
 pub mod dag;
+pub mod digest;
 pub mod fault;
 pub mod id;
 pub mod limits;

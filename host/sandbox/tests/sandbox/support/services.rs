@@ -1,0 +1,112 @@
+//! What stands behind the capabilities in these tests: values in memory, kept so that a test can look at them.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use airlock_sandbox::capability::http::{HttpError, HttpHook, HttpRequest, HttpResponse};
+use airlock_sandbox::capability::object_store::{
+    Bucket, ListOptions, ObjectError, ObjectMeta, ObjectReader, ObjectStoreHook, ObjectWriter, PutOptions,
+};
+use airlock_sandbox::capability::sql::{SqlError, SqlHook, SqlSession};
+use airlock_sandbox::capability::task::{
+    Connection, LogRecord, LogSource, TaskServiceError, TaskServices, XComEntry, XComSelection,
+};
+use airlock_sandbox::capability::{Caller, Capabilities};
+use async_trait::async_trait;
+use serde_json::Value;
+
+#[derive(Default)]
+pub struct Services {
+    pub xcoms: Mutex<BTreeMap<String, Value>>,
+    pub log: Mutex<Vec<LogRecord>>,
+}
+
+impl Services {
+    pub fn capabilities(self: &Arc<Self>) -> Capabilities {
+        Capabilities { task: self.clone(), http: self.clone(), sql: self.clone(), object_store: self.clone() }
+    }
+
+    /// The lines from one source.
+    pub fn lines(&self, source: LogSource) -> Vec<String> {
+        let log = self.log.lock().unwrap();
+        log.iter().filter(|record| record.source == source).map(|record| record.message.clone()).collect()
+    }
+}
+
+fn not_here() -> TaskServiceError {
+    TaskServiceError::NotFound("these tests have no connections and no variables".to_owned())
+}
+
+#[async_trait]
+impl TaskServices for Services {
+    async fn push_xcom(&self, key: &str, value: Value) -> Result<(), TaskServiceError> {
+        self.xcoms.lock().unwrap().insert(key.to_owned(), value);
+        Ok(())
+    }
+    async fn pull_xcoms(&self, selection: &XComSelection) -> Result<Vec<XComEntry>, TaskServiceError> {
+        let xcoms = self.xcoms.lock().unwrap();
+        let value = xcoms.get(&selection.key).cloned();
+        Ok(value.into_iter().map(|value| XComEntry { task_id: "other".to_owned(), map_index: -1, value }).collect())
+    }
+    async fn variable(&self, _: &str) -> Result<Option<String>, TaskServiceError> {
+        Ok(None)
+    }
+    async fn set_variable(&self, _: &str, _: &str) -> Result<(), TaskServiceError> {
+        Err(not_here())
+    }
+    async fn delete_variable(&self, _: &str) -> Result<bool, TaskServiceError> {
+        Err(not_here())
+    }
+    async fn connection(&self, _: &str) -> Result<Connection, TaskServiceError> {
+        Err(not_here())
+    }
+    fn log(&self, record: LogRecord) {
+        self.log.lock().unwrap().push(record);
+    }
+}
+
+#[async_trait]
+impl HttpHook for Services {
+    async fn send(&self, _: &Caller, _: HttpRequest) -> Result<Box<dyn HttpResponse>, HttpError> {
+        Err(HttpError::Other("these tests have no HTTP hook".to_owned()))
+    }
+}
+
+#[async_trait]
+impl SqlHook for Services {
+    async fn open(&self, _: &Caller, conn_id: &str) -> Result<Box<dyn SqlSession>, SqlError> {
+        Err(SqlError::ConnectionNotFound(conn_id.to_owned()))
+    }
+}
+
+/// A bucket with nothing in it.
+struct Empty;
+
+#[async_trait]
+impl Bucket for Empty {
+    async fn head(&self, _: &str) -> Result<Option<ObjectMeta>, ObjectError> {
+        Ok(None)
+    }
+    async fn list(&self, _: ListOptions) -> Result<Vec<ObjectMeta>, ObjectError> {
+        Ok(Vec::new())
+    }
+    async fn get(&self, key: &str, _: u64, _: Option<u64>) -> Result<Box<dyn ObjectReader>, ObjectError> {
+        Err(ObjectError::NotFound(key.to_owned()))
+    }
+    async fn put(&self, key: &str, _: PutOptions) -> Result<Box<dyn ObjectWriter>, ObjectError> {
+        Err(ObjectError::Invalid(key.to_owned()))
+    }
+    async fn copy(&self, from: &str, _: &str) -> Result<(), ObjectError> {
+        Err(ObjectError::NotFound(from.to_owned()))
+    }
+    async fn delete(&self, _: &str) -> Result<(), ObjectError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ObjectStoreHook for Services {
+    async fn open(&self, _: &Caller, _: &str, _: Option<&str>) -> Result<Arc<dyn Bucket>, ObjectError> {
+        Ok(Arc::new(Empty))
+    }
+}
