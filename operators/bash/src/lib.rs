@@ -41,9 +41,9 @@ impl ExitCodes {
 
 /// Runs a shell script.
 ///
-/// The script runs in an interpreter of Bash inside the sandbox, with some 160 commands (`awk`, `sed`, `grep`, `sort`, `jq` is
-/// not among them) and a file system in memory that ends with the try. The last line of its standard output becomes the XCom
-/// `return_value`. Exit code 0 is success, 99 (or what `skip_on_exit_code` says) skips the task, and any other fails the try.
+/// An interpreter of Bash runs it inside the sandbox, with some 160 commands of its own and a file system in memory that ends
+/// with the try. What it writes goes to the log. The last line of its standard output becomes the XCom `return_value`. Exit code
+/// 0 is success, 99 (or what `skip_on_exit_code` says) skips the task, and any other fails the try.
 #[operator(name = "bash", template_fields(bash_command, env))]
 fn bash(arguments: Bash) -> Result<Outcome> {
     let environment = context_variables().into_iter().chain(arguments.env);

@@ -6,6 +6,7 @@
 
 mod filter;
 mod lines;
+mod sleep;
 
 use std::future::ready;
 use std::time::Duration;
@@ -72,6 +73,7 @@ fn builder() -> BashBuilder {
         .username("airlock")
         .hostname("airlock")
         .limits(limits)
+        .command("sleep", sleep::Sleep)
         .session_limits(SessionLimits::unlimited())
         .filesystem_limits(FsLimits::unlimited())
 }

@@ -23,6 +23,48 @@ use proc_macro::TokenStream;
 ///
 /// Beside the function, the attribute defines the type `Operator`, with which tests run the operator as the host would. A
 /// component is one operator, so a crate uses this attribute once.
+///
+/// # What does not compile
+///
+/// A template field that the arguments do not have:
+///
+/// ```compile_fail,E0609
+/// use airlock_sdk::prelude::*;
+/// #[arguments]
+/// struct Greeting { name: String }
+/// /// Greets.
+/// #[operator(name = "greet", template_fields(nmae))]
+/// fn greet(greeting: Greeting) -> Result<()> { Ok(()) }
+/// # fn main() {}
+/// ```
+///
+/// Arguments without a schema:
+///
+/// ```compile_fail,E0277
+/// use airlock_sdk::prelude::*;
+/// struct Greeting { name: String }
+/// /// Greets.
+/// #[operator(name = "greet")]
+/// fn greet(greeting: Greeting) -> Result<()> { Ok(()) }
+/// # fn main() {}
+/// ```
+///
+/// A name that the contract does not allow, and a function that nobody described:
+///
+/// ```compile_fail
+/// use airlock_sdk::prelude::*;
+/// /// Greets.
+/// #[operator(name = "Greet")]
+/// fn greet() -> Result<()> { Ok(()) }
+/// # fn main() {}
+/// ```
+///
+/// ```compile_fail
+/// use airlock_sdk::prelude::*;
+/// #[operator(name = "greet")]
+/// fn greet() -> Result<()> { Ok(()) }
+/// # fn main() {}
+/// ```
 #[proc_macro_attribute]
 pub fn operator(attribute: TokenStream, item: TokenStream) -> TokenStream {
     operator::expand(attribute.into(), item.into()).unwrap_or_else(syn::Error::into_compile_error).into()

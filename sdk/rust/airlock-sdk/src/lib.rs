@@ -21,7 +21,7 @@
 //! Built for `wasm32-wasip2`, this is a component that Airlock runs. Built for any other target, the same functions reach
 //! the host's double in the module `testing`, so that `cargo test` runs an operator without WebAssembly.
 //!
-//! A component imports only the interfaces whose functions it calls, and what it imports is what it asks the host for.
+//! The README beside this crate shows how to begin. A component imports only the interfaces whose functions it calls, and what it imports is what it asks the host for.
 
 mod error;
 #[cfg(target_family = "wasm")]
@@ -103,3 +103,8 @@ macro_rules! __export_operator {
 macro_rules! __export_operator {
     ($operator:ty) => {};
 }
+
+/// The code in the SDK's README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

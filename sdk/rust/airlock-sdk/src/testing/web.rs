@@ -1,6 +1,5 @@
 //! HTTP requests, answered by a function of the test.
 
-
 use super::shared::Shared;
 use crate::http::{HttpError, Request};
 
