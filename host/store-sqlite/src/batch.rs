@@ -2,9 +2,12 @@
 //! round trips than a statement for each row, and one text for its cache of prepared statements, which a list of `VALUES`
 //! would not be.
 
+use std::borrow::Cow;
+
 use airlock_core::id::RunKey;
 use airlock_core::state::TaskState;
 use airlock_store::driving::{Admission, Move, NewInstance};
+use airlock_store::support::storable;
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -74,7 +77,7 @@ pub struct MoveJson<'a> {
     wake_at: Option<i64>,
     reschedules: u32,
     resume_state: Option<String>,
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
     settles: Option<SettlesJson<'a>>,
 }
 
@@ -86,7 +89,7 @@ struct SettlesJson<'a> {
     hostname: Option<&'a str>,
     final_state: Option<TaskState>,
     cause: Option<&'a str>,
-    message: Option<&'a str>,
+    message: Option<Cow<'a, str>>,
     rendered_fields: Option<String>,
 }
 
@@ -107,7 +110,7 @@ impl<'a> MoveJson<'a> {
             wake_at: optional_micros(one.wake_at),
             reschedules: one.reschedules,
             resume_state: one.resume_state.as_ref().map(Value::to_string),
-            message: one.message.as_deref(),
+            message: one.message.as_deref().map(storable),
             settles: one.settles.as_ref().map(|settles| SettlesJson {
                 token: settles.lease_token.map(hex),
                 started_at: optional_micros(settles.started_at),
@@ -115,7 +118,7 @@ impl<'a> MoveJson<'a> {
                 hostname: settles.hostname.as_deref(),
                 final_state: settles.final_state,
                 cause: settles.cause.as_deref(),
-                message: settles.message.as_deref(),
+                message: settles.message.as_deref().map(storable),
                 rendered_fields: settles.rendered_fields.as_ref().map(Value::to_string),
             }),
         }

@@ -44,7 +44,7 @@ pub struct LoadedRun {
 }
 
 /// A try that a worker has finished, on its way to being settled.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ReportedTry {
     pub run: RunKey,
     pub instance: Uuid,
@@ -71,7 +71,8 @@ pub struct ExpiredTry {
 /// Queue use, for admission: what is queued or running now, after the batch's settlements.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
-    /// Slots of pools held, by tenant and pool. A pool that does not exist is not here.
+    /// Slots held, by tenant and pool: of what is queued or running, and of what is deferred where the pool counts that. Every
+    /// pool of the tenants asked for is here; a pool that does not exist is not.
     pub pools: Vec<(TenantId, PoolRow, u64)>,
     /// Tries queued or running, by tenant.
     pub tenants: Vec<(TenantId, u64)>,
@@ -102,7 +103,8 @@ pub struct Admission {
 /// What a commit came to.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Committed {
-    /// Runs whose epoch or lease was not the given one: nothing of theirs was applied. Load them again.
+    /// Runs (of changes or of admissions) whose epoch or owner was not the given one: nothing of theirs was applied. Load them
+    /// again.
     pub overtaken: Vec<RunKey>,
     /// Moves that found another state, by instance: nothing of that move was applied, the rest was.
     pub refused: Vec<Uuid>,
@@ -126,8 +128,9 @@ pub trait Driving: Send + Sync {
     /// running, of any type), by the due time. A DAG at its limit is left out rather than answered and passed over, so that
     /// catching up on years never floods the queue and never stands in the way of other DAGs.
     async fn due_dags(&self, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueDag>>;
-    /// Makes a due run and sets the DAG's next one, if the DAG still has `due.due` as its next run. `run` is none where the due
-    /// time is skipped. Answers the run; none if somebody else was first. A run that exists already is no error.
+    /// Makes a due run and sets the DAG's next one, if the DAG still has `due.due` as its next run, is not paused, and is at the
+    /// same version. `run` is none where the due time is skipped. Answers the run; none if nothing was changed, or for a
+    /// skipped time. A run that has the run id or the logical date already is no error: it is the answer, and the DAG goes on.
     async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>)
     -> StoreResult<Option<RunRow>>;
     /// The earliest next run of any DAG that is not paused and not at its limit of unfinished runs.
@@ -135,7 +138,8 @@ pub trait Driving: Send + Sync {
 
     /// Takes runs: queued ones whose time has come, whose DAG is not paused and has fewer than `max_active_runs` running
     /// (they become `running`), and running ones whose lease is over or was given up. At most `limit`, in order of `run_after`;
-    /// DAGs that are at their limit do not stand in the way of others. The lease is `owner`'s until `until`.
+    /// DAGs that are at their limit do not stand in the way of others. The lease is `owner`'s until `until`. Taking raises the
+    /// run's epoch, so that nothing that an earlier owner decided can be applied any more.
     async fn take_runs(
         &self,
         owner: Uuid,
@@ -149,7 +153,8 @@ pub trait Driving: Send + Sync {
     async fn release_runs(&self, owner: Uuid) -> StoreResult<u64>;
     /// A run as it stands, whoever holds it. None if it is gone.
     async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>>;
-    /// Of the given runs, those whose epoch is no longer the given one, or that are gone: requests from outside came in between.
+    /// Of the given runs, those whose epoch is no longer the given one, that this owner does not hold, or that have ended or
+    /// are gone: requests from outside, or another scheduler, came in between.
     async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>>;
 
     /// What the run before this one left, for tasks with `depends_on_past`: the run of the same DAG with the greatest logical date
@@ -159,11 +164,18 @@ pub trait Driving: Send + Sync {
 
     /// Tries that workers have reported, of runs that this owner holds, oldest first.
     async fn reported_tries(&self, owner: Uuid, limit: u32) -> StoreResult<Vec<ReportedTry>>;
-    /// Tries whose lease was over at `now`, of runs that this owner holds.
+    /// Tries whose lease was over at `now`, of runs that this owner holds. Each is fenced off from its worker in the same moment:
+    /// its token is replaced by the one answered here, so that a result that comes late is refused, even before the loss is
+    /// settled. A try that is not settled is answered again, with the same token.
     async fn expired_tries(&self, owner: Uuid, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<ExpiredTry>>;
 
     /// Applies a batch in one transaction: first all changes, then, with the usage as it is after them, `admit` decides what is
-    /// queued. Two commits of two schedulers never interleave here, so that no pool is ever over its slots.
+    /// queued. Two commits that ask for the usage of the same tenant never interleave here, so that no pool is ever over its
+    /// slots. `admit` is called exactly once unless the database fails, and may be slow only at everybody's cost.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` where a new instance's id, or its task and map index, is taken. Any error leaves everything as it was.
     async fn commit(
         &self,
         batch: &Batch,
@@ -171,7 +183,13 @@ pub trait Driving: Send + Sync {
     ) -> StoreResult<Committed>;
 
     /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, and raises its epoch. Answers false,
-    /// and changes nothing, if the run's epoch is no longer `epoch`. Queue rows of instances that leave `queued` or `running` go,
-    /// so that their workers learn at the next heartbeat that they are to stop.
+    /// and changes nothing, if the run's epoch is no longer `epoch` or if one of the moves finds another state, because the run's
+    /// scheduler was first: load the run again and decide anew. Queue rows of instances that leave `queued` or `running` go, so
+    /// that their workers learn at the next heartbeat that they are to stop. The lease stays with its owner unless the run's
+    /// state changes to `queued` or to a final one.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict` if the run's state changes without a time.
     async fn intervene(&self, key: RunKey, epoch: i64, change: &RunChange) -> StoreResult<bool>;
 }

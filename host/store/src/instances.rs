@@ -52,7 +52,7 @@ pub struct InstanceRow {
     pub run_after: DateTime<Utc>,
 }
 
-/// One try, finished or not. A finished try never changes.
+/// One try, finished or not. A finished try never changes, but for its count of late results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TryRow {
     pub instance_id: Uuid,
@@ -116,7 +116,7 @@ pub trait Instances: Send + Sync {
         filter: &InstanceFilter,
         page: &Page,
     ) -> StoreResult<Paged<InstanceRow>>;
-    /// Every try, oldest first; the newest may be unfinished.
+    /// Every try, oldest first; the newest may be unfinished, and is then as the instance is.
     async fn tries(&self, tenant: TenantId, instance: Uuid) -> StoreResult<Vec<TryRow>>;
     async fn set_instance_note(&self, tenant: TenantId, instance: Uuid, note: Option<&str>) -> StoreResult<bool>;
 }

@@ -5,7 +5,8 @@
 pub struct Page {
     pub limit: u32,
     pub offset: u32,
-    /// Fields in order of weight, each with `true` for descending. Fields that the list does not know are refused by the API.
+    /// Fields in order of weight, each with `true` for descending; the list's own order decides what they leave open. Null comes
+    /// last, and first when descending. A field that the list does not know is a `Conflict` that names those it knows.
     pub order_by: Vec<(String, bool)>,
 }
 

@@ -79,9 +79,10 @@ pub struct QueueDepth {
 
 #[async_trait]
 pub trait Queue: Send + Sync {
-    /// Claims up to `limit` tries of these queues, by priority and age, fairly among tenants. Each becomes `running` (with its start
-    /// and `hostname`) and has a new lease token until `until`. At the first call of a try (not where a rescheduled or deferred
-    /// one goes on), XComs that earlier tries left are removed.
+    /// Claims up to `limit` tries of these queues: place by place for the tenant that has the fewest running, and within a tenant by
+    /// priority and then by age. (Priorities are not compared between tenants, because each sets its own.) Each becomes
+    /// `running` (with its start and `hostname`) and has a new lease token until `until`. At the first call of a second or later
+    /// try (not where a rescheduled or deferred one goes on), XComs that earlier tries left are removed.
     async fn claim_tries(
         &self,
         worker: Uuid,
@@ -92,7 +93,8 @@ pub trait Queue: Send + Sync {
         until: DateTime<Utc>,
     ) -> StoreResult<Vec<ClaimedTry>>;
 
-    /// Extends leases. What is answered is for those tokens whose lease is not this worker's any more.
+    /// Extends leases. What is answered is for those tokens whose lease is not this worker's any more. A try that has been
+    /// reported is its worker's until it is settled. A lease that is over, but that nobody has noticed, is extended.
     async fn heartbeat_tries(
         &self,
         worker: Uuid,
@@ -101,11 +103,13 @@ pub trait Queue: Send + Sync {
     ) -> StoreResult<Vec<(Uuid, TryOrder)>>;
 
     /// Records how tries ended, for their schedulers to settle. Answers the tokens that were stale: nothing of those was written
-    /// but a note in the try's history that a late result was refused.
+    /// but a count in the try's history ([`crate::instances::TryRow::late_results`]). A report that is made twice, because its answer was
+    /// lost, is accepted twice and counts once.
     async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>>;
 
     /// Puts claimed tries back that have not begun: they are queued again, under the same try number.
     async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64>;
 
+    /// By queue name; queues without tries are left out. A try that is reported and not yet settled does not count as running.
     async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>>;
 }

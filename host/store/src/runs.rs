@@ -28,7 +28,8 @@ pub struct RunRow {
     /// `rest_api`, `timetable`, `cli` ...: Airflow's `triggered_by`.
     pub triggered_by: String,
     pub triggering_user: Option<String>,
-    /// Counts everything that changed the run from outside its scheduler; see [`crate::driving::RunChange::epoch`].
+    /// Counts the changes from outside ([`crate::driving::Driving::intervene`]) and the changes of its driver. What was decided under
+    /// another epoch is not applied.
     pub epoch: i64,
 }
 
@@ -88,7 +89,7 @@ pub trait Runs: Send + Sync {
     async fn set_run_note(&self, key: RunKey, note: Option<&str>, user: Option<&str>) -> StoreResult<bool>;
     /// With its instances, tries and XComs. Refused with `Conflict` while it is running.
     async fn delete_run(&self, tenant: TenantId, dag_id: &str, run_id: &str) -> StoreResult<bool>;
-    /// The newest scheduled (or backfilled, not manual) run's interval or date: what a timetable goes on from.
+    /// The scheduled or backfilled run with the latest logical date: what a timetable goes on from.
     async fn last_automated_run(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<RunRow>>;
     /// How many runs of this DAG are in each state.
     async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>>;

@@ -24,7 +24,10 @@ pub struct NewInstance {
     pub scheduled_at: Option<DateTime<Utc>>,
 }
 
-/// A change of one task instance. It applies only if the instance is as `from_state` and `from_try` say.
+/// A change of one task instance. It applies only if the instance is as `from_states` and `from_try` say, and if the token
+/// that it settles, if any, is the one on the queue; otherwise nothing of it does. Whatever leaves `queued` and `running`
+/// leaves the queue. A move to no state clears the times of the instance; a move to a finished state gives it an end, and a
+/// start if it had none.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Move {
     pub instance: Uuid,
@@ -42,15 +45,16 @@ pub struct Move {
     /// A [`crate::outcome::Resume`], while a deferred try waits or is about to go on.
     pub resume_state: Option<Value>,
     pub message: Option<String>,
-    /// Set when the move ends a try (or a call of it): the queue row with this token goes, and where `to` is no
-    /// continuation of the same try, the try's history is closed.
+    /// Set when the move ends a try (or a call of it). Where it has a final state, the try's history is written, once: a
+    /// second ending of the same try changes nothing there.
     pub settles: Option<Settles>,
 }
 
 /// The end of a call of a try.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settles {
-    /// None where no worker reported the end: whatever row the instance has on the queue goes, claimed or not.
+    /// Some: the move is refused unless the queue has the instance under this token. None where no worker reported the end:
+    /// whatever row the instance has on the queue goes, claimed or not; it may have none (the end of a waiting try).
     pub lease_token: Option<Uuid>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: DateTime<Utc>,
@@ -84,7 +88,8 @@ pub struct RunChange {
     pub create: Vec<NewInstance>,
     /// Applied in this order.
     pub moves: Vec<Move>,
-    /// The run's new state, with its end if it is a final one.
+    /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
     pub run_state: Option<RunState>,
+    /// When the run's state changes. A scheduler may leave it out: it is the time of its batch then.
     pub at: Option<DateTime<Utc>>,
 }

@@ -1,27 +1,30 @@
 //! DAGs, runs and drivers for the cases.
 
 use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, Task};
-use airlock_core::id::{RunKey, TenantId, UNMAPPED};
+use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::limits::{LimitOverrides, TenantPolicy};
 use airlock_core::outcome::TryResult;
-use airlock_core::state::{RunState, RunType, TaskState, TriggerRule, WeightRule};
+use airlock_core::state::{RunType, TaskState, TriggerRule, WeightRule};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 use uuid::Uuid;
 
-use crate::Store;
 use crate::dags::{DagRow, PutDag};
-use crate::driving::{
-    Admission, Batch, Committed, LoadedRun, Move, NewInstance, ReportedTry, RunChange, Settles, Usage, UsageQuery,
-};
+use crate::driving::{Admission, LoadedRun, Move, NewInstance, ReportedTry, Settles};
 use crate::instances::InstanceRow;
 use crate::queue::{ClaimedTry, NewQueueEntry, TryReport};
 use crate::runs::{NewRun, RunRow};
 use crate::settings::DEFAULT_POOL;
+use crate::{Page, Store};
 
 /// So many seconds after the instant at which every case begins.
 pub fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_800_000_000, 0).unwrap() + TimeDelta::seconds(seconds)
+}
+
+/// A page of a list, ordered by fields with `true` for descending.
+pub fn page(limit: u32, offset: u32, order_by: &[(&str, bool)]) -> Page {
+    Page { limit, offset, order_by: order_by.iter().map(|(field, down)| ((*field).to_owned(), *down)).collect() }
 }
 
 pub async fn tenant(store: &dyn Store, name: &str) -> TenantId {
@@ -137,6 +140,63 @@ pub async fn run_of(store: &dyn Store, tenant: TenantId, dag_id: &str, run_id: &
     store.create_run(&new_run(tenant, dag_id, run_id)).await.unwrap()
 }
 
+/// The run ids of taken runs, in their order.
+pub fn run_ids(runs: &[LoadedRun]) -> String {
+    runs.iter().map(|loaded| loaded.run.run_id.as_str()).collect::<Vec<_>>().join(" ")
+}
+
+/// A scheduled instance that is not mapped.
+pub fn new_instance(task_id: &str) -> NewInstance {
+    NewInstance {
+        id: Uuid::new_v4(),
+        task_id: task_id.to_owned(),
+        map_index: UNMAPPED,
+        state: Some(TaskState::Scheduled),
+        max_tries: 0,
+        operator: "empty".to_owned(),
+        pool: DEFAULT_POOL.to_owned(),
+        pool_slots: 1,
+        queue: "default".to_owned(),
+        priority_weight: 1,
+        scheduled_at: Some(at(0)),
+    }
+}
+
+/// The row that a new instance becomes.
+pub fn instance_of(run: &RunRow, new: &NewInstance) -> InstanceRow {
+    InstanceRow {
+        id: new.id,
+        run: run.key,
+        dag_id: run.dag_id.clone(),
+        run_id: run.run_id.clone(),
+        task_id: new.task_id.clone(),
+        map_index: new.map_index,
+        state: new.state,
+        try_number: 0,
+        max_tries: new.max_tries,
+        operator: new.operator.clone(),
+        pool: new.pool.clone(),
+        pool_slots: new.pool_slots,
+        queue: new.queue.clone(),
+        priority_weight: new.priority_weight,
+        scheduled_at: new.scheduled_at,
+        queued_at: None,
+        started_at: None,
+        ended_at: None,
+        first_started_at: None,
+        wake_at: None,
+        reschedules: 0,
+        resume_state: None,
+        hostname: None,
+        note: None,
+        message: None,
+        rendered_fields: None,
+        dag_version: run.dag_version,
+        logical_date: run.logical_date,
+        run_after: run.run_after,
+    }
+}
+
 /// A move that only changes the state.
 pub fn move_to(instance: &InstanceRow, to: Option<TaskState>, seconds: i64) -> Move {
     Move {
@@ -220,117 +280,4 @@ pub fn report(claimed: &ClaimedTry, result: TryResult, seconds: i64) -> TryRepor
 
 pub fn success() -> TryResult {
     TryResult::Success { value: None }
-}
-
-/// A scheduler, as small as it can be.
-pub struct Driver<'a> {
-    pub store: &'a dyn Store,
-    pub owner: Uuid,
-}
-
-impl<'a> Driver<'a> {
-    pub fn new(store: &'a dyn Store) -> Self {
-        Self { store, owner: Uuid::new_v4() }
-    }
-
-    /// Takes all that can be taken, with leases of a minute.
-    pub async fn take(&self, seconds: i64) -> Vec<LoadedRun> {
-        self.store.take_runs(self.owner, at(seconds), at(seconds + 60), 100).await.unwrap()
-    }
-
-    pub async fn commit(&self, changes: Vec<(RunKey, i64, RunChange)>, seconds: i64) -> Committed {
-        self.commit_and_admit(changes, UsageQuery::default(), seconds, &|_| Vec::new()).await
-    }
-
-    pub async fn commit_and_admit(
-        &self,
-        changes: Vec<(RunKey, i64, RunChange)>,
-        usage: UsageQuery,
-        seconds: i64,
-        admit: &(dyn for<'u> Fn(&'u Usage) -> Vec<Admission> + Send + Sync),
-    ) -> Committed {
-        let batch = Batch { owner: self.owner, now: at(seconds), changes, usage };
-        self.store.commit(&batch, admit).await.unwrap()
-    }
-
-    /// Applies one change of one run, which nothing must stand in the way of.
-    pub async fn change(&self, run: &RunRow, change: RunChange, seconds: i64) {
-        let committed = self.commit(vec![(run.key, run.epoch, change)], seconds).await;
-        assert_eq!(committed, Committed::default());
-    }
-
-    /// Takes the only run there is, and makes a scheduled instance of each of its tasks.
-    pub async fn start(&self, seconds: i64) -> (RunRow, Vec<InstanceRow>) {
-        let loaded = self.take(seconds).await.pop().expect("a run to take");
-        self.schedule(&loaded, seconds).await
-    }
-
-    /// Makes a scheduled instance of each task of a run.
-    pub async fn schedule(&self, loaded: &LoadedRun, seconds: i64) -> (RunRow, Vec<InstanceRow>) {
-        let create = loaded
-            .dag
-            .tasks
-            .iter()
-            .map(|task| NewInstance {
-                id: Uuid::new_v4(),
-                task_id: task.task_id.clone(),
-                map_index: UNMAPPED,
-                state: Some(TaskState::Scheduled),
-                max_tries: task.retries,
-                operator: task.resolved.name.clone(),
-                pool: task.pool.clone(),
-                pool_slots: task.pool_slots,
-                queue: task.queue.clone(),
-                priority_weight: task.priority_weight.into(),
-                scheduled_at: Some(at(seconds)),
-            })
-            .collect();
-        self.change(&loaded.run, RunChange { create, ..RunChange::default() }, seconds).await;
-        let loaded = self.store.load_run(loaded.run.key).await.unwrap().expect("the run");
-        (loaded.run, loaded.instances)
-    }
-
-    /// Queues these instances, whatever the pools say.
-    pub async fn admit(&self, run: &RunRow, instances: &[&InstanceRow], seconds: i64) {
-        let admissions: Vec<Admission> = instances.iter().map(|instance| admission(run, instance)).collect();
-        let committed =
-            self.commit_and_admit(Vec::new(), UsageQuery::default(), seconds, &|_| admissions.clone()).await;
-        assert_eq!(committed.admitted.len(), instances.len(), "{committed:?}");
-    }
-
-    /// Settles everything that workers have reported as this.
-    pub async fn settle(&self, run: &RunRow, to: TaskState, seconds: i64) {
-        let reported = self.store.reported_tries(self.owner, 100).await.unwrap();
-        let moves = reported.iter().map(|reported| settle(reported, to, seconds)).collect();
-        self.change(run, RunChange { moves, ..RunChange::default() }, seconds).await;
-    }
-
-    pub async fn finish(&self, run: &RunRow, state: RunState, seconds: i64) {
-        let change = RunChange { run_state: Some(state), at: Some(at(seconds)), ..RunChange::default() };
-        self.change(run, change, seconds).await;
-    }
-}
-
-/// A worker, as small as it can be.
-pub struct Worker<'a> {
-    pub store: &'a dyn Store,
-    pub id: Uuid,
-}
-
-impl<'a> Worker<'a> {
-    pub fn new(store: &'a dyn Store) -> Self {
-        Self { store, id: Uuid::new_v4() }
-    }
-
-    /// Claims from the queue `default`, with leases of ten seconds.
-    pub async fn claim(&self, limit: u32, seconds: i64) -> Vec<ClaimedTry> {
-        let queues = ["default".to_owned()];
-        self.store.claim_tries(self.id, "worker-1", &queues, limit, at(seconds), at(seconds + 10)).await.unwrap()
-    }
-
-    /// Reports, and expects that it is not refused.
-    pub async fn report(&self, claimed: &ClaimedTry, result: TryResult, seconds: i64) {
-        let stale = self.store.report_tries(&[report(claimed, result, seconds)]).await.unwrap();
-        assert!(stale.is_empty(), "a report was refused");
-    }
 }

@@ -3,8 +3,22 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test suite, compiled only for tests")]
 
-pub mod driving;
+pub mod actors;
+pub mod admission;
+pub mod changes;
+pub mod dags;
 pub mod fixture;
+pub mod health;
+pub mod instances;
+pub mod interventions;
+pub mod operators;
+pub mod queue;
+pub mod runs;
+pub mod settings;
+pub mod taking;
+pub mod tenants;
+pub mod throughput;
+pub mod xcoms;
 
 /// Makes a test of every case. The argument is an asynchronous function without arguments that answers something which
 /// dereferences to a fresh store and cleans up when it is dropped.
@@ -12,8 +26,98 @@ pub mod fixture;
 macro_rules! conformance {
     ($make:path) => {
         $crate::conformance! { @ $make;
-            driving: [
+            tenants: [
+                a_tenant_is_made_once_with_its_default_pool,
+                a_policy_can_be_set,
+                users_belong_to_their_tenant,
+                a_user_goes_with_all_its_tokens,
+                a_token_is_found_by_its_hash_until_it_expires,
+            ]
+            settings: [
+                a_variable_is_its_tenants,
+                variables_are_listed_by_pattern_order_and_page,
+                a_connection_is_its_tenants,
+                a_pool_is_its_tenants,
+                a_pool_says_what_holds_its_slots,
+                every_sealed_value_is_sealed_anew_once,
+            ]
+            operators: [
+                a_version_never_changes_its_content,
+                operators_are_listed_newest_version_first,
+                a_version_can_be_yanked_and_its_digest_stays_known,
+            ]
+            health: [
+                a_process_is_known_by_its_heartbeats,
+            ]
+            dags: [
+                a_version_is_made_only_where_the_content_changes,
+                an_unexpected_version_is_refused,
+                the_same_id_in_two_tenants_is_two_dags,
+                a_dag_is_paused_from_its_document_only_when_it_is_new,
+                a_next_run_is_set_for_the_version_it_was_reckoned_from,
+                dags_are_listed_by_filter_order_and_page,
+                a_dag_goes_with_all_that_it_had,
+            ]
+            runs: [
+                a_run_is_of_its_dags_newest_version,
+                run_ids_and_logical_dates_are_taken_once,
+                runs_are_listed_by_filter_order_and_page,
+                a_run_can_be_annotated,
+                a_run_goes_unless_it_is_running,
+                the_last_automated_run_is_the_one_with_the_latest_date,
+                runs_are_counted_by_state,
+            ]
+            instances: [
+                instances_are_listed_by_filter_order_and_page,
+                an_instance_can_be_annotated,
+                every_try_is_kept_and_the_newest_may_be_unfinished,
+            ]
+            xcoms: [
+                a_value_replaces_the_one_before_it,
+                values_are_pulled_by_task_and_map_index,
+                earlier_runs_stand_in_where_a_run_has_no_value,
+                xcoms_are_listed_by_filter_order_and_page,
+            ]
+            taking: [
+                due_dags_are_found_by_their_time,
+                a_due_run_is_opened_by_one_scheduler_only,
+                runs_are_taken_in_order_and_within_their_dags_limits,
+                two_schedulers_never_take_the_same_run,
+                a_run_changes_hands_when_its_lease_is_over_or_given_up,
+                a_run_is_loaded_with_its_version_its_instances_and_its_policy,
+            ]
+            changes: [
                 a_run_goes_from_its_creation_to_its_end,
+                a_move_names_the_state_and_the_try_that_it_leaves,
+                moves_of_one_instance_come_in_their_order,
+                new_instances_are_as_they_were_asked_for,
+                a_settlement_with_a_stale_token_is_refused,
+                an_instance_that_is_taken_off_the_queue_needs_no_token,
+            ]
+            interventions: [
+                an_intervention_overtakes_the_scheduler,
+                a_finished_run_that_is_cleared_runs_again,
+            ]
+            admission: [
+                usage_is_what_is_queued_or_running_after_the_batch,
+                an_admission_names_the_try_that_it_leaves,
+                what_a_batch_makes_it_can_admit,
+                no_pool_is_ever_over_its_slots,
+            ]
+            queue: [
+                tries_are_claimed_by_priority_and_then_age,
+                a_claim_tells_all_that_a_worker_needs,
+                workers_claim_only_from_their_queues,
+                tenants_share_workers_fairly,
+                two_workers_never_claim_the_same_try,
+                a_heartbeat_keeps_a_lease_and_says_when_it_is_gone,
+                a_silent_workers_try_is_lost_and_its_late_result_refused,
+                a_report_waits_for_its_scheduler,
+                a_try_can_be_handed_back_before_it_has_begun,
+                a_rescheduled_try_goes_on_as_the_same_try,
+                a_deferred_try_is_resumed_with_its_state_and_event,
+                a_new_try_begins_without_the_xcoms_of_the_one_before,
+                a_refused_report_pushes_nothing,
             ]
         }
     };

@@ -3,9 +3,11 @@
 mod dag_cache;
 mod moves;
 mod shares;
+mod text;
 mod versions;
 
 pub use dag_cache::DagCache;
 pub use moves::rounds;
 pub use shares::{Backlog, fair_shares};
+pub use text::storable;
 pub use versions::compare_versions;
