@@ -100,15 +100,18 @@ CREATE TABLE dags (
     next_logical_date INTEGER,
     next_start        INTEGER,
     next_end          INTEGER,
-    -- What `active_runs` says of this DAG, so that finding runs to start is a look-up (see `dags_to_start`): how many are
-    -- running, and when the first queued one is due. Written together with `active_runs`, by one function.
+    -- What `active_runs` says of this DAG, so that finding runs to make and to start are look-ups (`dags_due`, `dags_to_start`):
+    -- how many are unfinished, how many of them are running, and when the first queued one is due. Written together with
+    -- `active_runs`, by one function.
+    unfinished_runs   INTEGER NOT NULL DEFAULT 0,
     running_runs      INTEGER NOT NULL DEFAULT 0,
     first_queued      INTEGER,
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
     PRIMARY KEY (tenant_id, dag_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX dags_due ON dags (next_run_after) WHERE is_paused = 0 AND next_run_after IS NOT NULL;
+CREATE INDEX dags_due ON dags (next_run_after)
+    WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs;
 CREATE INDEX dags_to_start ON dags (first_queued)
     WHERE is_paused = 0 AND first_queued IS NOT NULL AND running_runs < max_active_runs;
 

@@ -10,9 +10,9 @@ use crate::error::Result;
 /// DAGs whose active runs have changed in a transaction, by tenant and id.
 pub type ChangedDags = BTreeSet<(i64, String)>;
 
-/// Writes `running_runs` and `first_queued` of these DAGs anew from `active_runs`. Every transaction that adds, removes or
+/// Writes `unfinished_runs`, `running_runs` and `first_queued` of these DAGs anew from `active_runs`. Every transaction that adds, removes or
 /// changes the state of an active run ends with this. They are counted, not added to, so that no error can stay: a DAG has
-/// few running runs, and its first queued one is at the edge of an index.
+/// few unfinished runs, and its first queued one is at the edge of an index.
 pub async fn refresh(connection: &mut SqliteConnection, dags: &ChangedDags) -> Result<()> {
     if dags.is_empty() {
         return Ok(());
@@ -22,7 +22,9 @@ pub async fn refresh(connection: &mut SqliteConnection, dags: &ChangedDags) -> R
     sqlx::query(
         "WITH changed (tenant_id, dag_id) AS MATERIALIZED (SELECT value ->> 0, value ->> 1 FROM json_each(?1))
          UPDATE dags AS d
-         SET running_runs = (SELECT count(*) FROM active_runs a
+         SET unfinished_runs = (SELECT count(*) FROM active_runs a
+                                WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id),
+             running_runs = (SELECT count(*) FROM active_runs a
                              WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id AND a.state = 'running'),
              first_queued = (SELECT min(a.run_after) FROM active_runs a
                              WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id AND a.state = 'queued')

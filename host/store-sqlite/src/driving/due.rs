@@ -11,20 +11,13 @@ use crate::row::{instant, micros};
 use crate::runs::{insert, run_row};
 use crate::{SqliteStore, begin};
 
-/// Whether a DAG may have another unfinished run. An index look-up of at most as many rows as the limit allows.
-macro_rules! has_room {
-    () => {
-        "(SELECT count(*) FROM active_runs a WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id) < d.max_active_runs"
-    };
-}
-
 pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
     let mut snapshot = store.snapshot().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),
-        " WHERE d.is_paused = 0 AND d.next_run_after IS NOT NULL AND d.next_run_after <= ?1 AND ",
-        has_room!(),
-        " ORDER BY d.next_run_after LIMIT ?2"
+        " WHERE d.is_paused = 0 AND d.next_run_after IS NOT NULL AND d.unfinished_runs < d.max_active_runs
+              AND d.next_run_after <= ?1
+          ORDER BY d.next_run_after LIMIT ?2"
     ))
     .bind(micros(now))
     .bind(limit)
@@ -41,12 +34,11 @@ pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Re
 }
 
 pub async fn earliest_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>>> {
-    let earliest: Option<i64> = sqlx::query_scalar(concat!(
-        "SELECT d.next_run_after FROM dags d WHERE d.is_paused = 0 AND d.next_run_after IS NOT NULL AND ",
-        has_room!(),
-        " ORDER BY d.next_run_after LIMIT 1"
-    ))
-    .fetch_optional(&mut *store.reader().await?)
+    let earliest: Option<i64> = sqlx::query_scalar(
+        "SELECT min(next_run_after) FROM dags
+         WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs",
+    )
+    .fetch_one(&mut *store.reader().await?)
     .await?;
     earliest.map(instant).transpose()
 }

@@ -80,6 +80,8 @@ macro_rules! conformance {
             ]
             taking: [
                 due_dags_are_found_by_their_time,
+                a_dag_at_its_limit_is_not_due,
+                a_run_knows_what_came_before_it,
                 a_due_run_is_opened_by_one_scheduler_only,
                 runs_are_taken_in_order_and_within_their_dags_limits,
                 two_schedulers_never_take_the_same_run,

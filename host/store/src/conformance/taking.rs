@@ -1,8 +1,11 @@
 //! Runs that are due, and who drives them.
 
+use std::collections::BTreeSet;
+
 use airlock_core::dag::Dag;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
+use airlock_core::run::Past;
 use airlock_core::state::{RunState, RunType, TaskState};
 use uuid::Uuid;
 
@@ -46,6 +49,63 @@ pub async fn due_dags_are_found_by_their_time(store: &dyn Store) {
     assert_eq!(due(99, 1).await, [(acme, "soon".to_owned(), next(20))]);
     let found = store.due_dags(at(20), 9).await.unwrap().pop().unwrap();
     assert_eq!((found.row.version, found.row.dag.tasks.len(), found.row.next_run), (1, 1, Some(next(20))));
+}
+
+pub async fn a_dag_at_its_limit_is_not_due(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    put_dag(store, tenant, &Dag { max_active_runs: 2, ..dag("narrow", &["load"]) }).await;
+    store.set_next_run(tenant, "narrow", 1, Some(&next(10))).await.unwrap();
+    store.create_run(&new_run(tenant, "narrow", "manual__1")).await.unwrap();
+    assert_eq!(store.due_dags(at(99), 9).await.unwrap().len(), 1);
+    let driver = Driver::new(store);
+    let (run, _) = driver.start(1).await;
+    store.create_run(&new_run(tenant, "narrow", "manual__2")).await.unwrap();
+    assert!(store.due_dags(at(99), 9).await.unwrap().is_empty(), "a queued run counts as a running one does");
+    assert_eq!(store.earliest_due().await.unwrap(), None);
+    driver.finish(&run, RunState::Success, 2).await;
+    assert_eq!(store.due_dags(at(99), 9).await.unwrap().len(), 1);
+    assert_eq!(store.earliest_due().await.unwrap(), Some(at(10)));
+}
+
+pub async fn a_run_knows_what_came_before_it(store: &dyn Store) {
+    let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
+    put_dag(store, acme, &dag("sales", &["load", "check"])).await;
+    put_dag(store, acme, &dag("other", &["load"])).await;
+    put_dag(store, beta, &dag("sales", &["load"])).await;
+    let mut keys = Vec::new();
+    for (tenant, dag_id, date, run_type) in [
+        (acme, "sales", Some(10), RunType::Scheduled),
+        (acme, "sales", Some(20), RunType::Scheduled),
+        (acme, "sales", Some(30), RunType::Manual),
+        (acme, "sales", Some(40), RunType::Scheduled),
+        (acme, "sales", None, RunType::Manual),
+        (acme, "other", Some(39), RunType::Scheduled),
+        (beta, "sales", Some(39), RunType::Scheduled),
+    ] {
+        let run_id = format!("run_{}", keys.len());
+        let run = NewRun { logical_date: date.map(at), run_type, ..new_run(tenant, dag_id, &run_id) };
+        keys.push(store.create_run(&run).await.unwrap().key);
+    }
+    let driver = Driver::new(store);
+    for loaded in driver.take(1).await {
+        if ["run_0", "run_1"].contains(&loaded.run.run_id.as_str()) {
+            let (run, instances) = driver.schedule(&loaded, 2).await;
+            let skip = vec![move_to(&instances[0], Some(TaskState::Skipped), 3)];
+            driver.change(&run, RunChange { moves: skip, ..RunChange::default() }, 3).await;
+        }
+    }
+    let tasks = ["check".to_owned(), "load".to_owned(), "new".to_owned()];
+    let past = async |key, automated| store.past_of(key, automated, &tasks).await.unwrap();
+    assert_eq!(past(keys[0], true).await, Past::default(), "there is nothing before the first");
+    assert_eq!(past(keys[4], false).await, Past::default(), "a run without a date has no past");
+    assert_eq!(past(RunKey { tenant: beta, id: keys[3].id }, false).await, Past::default());
+    let seen = BTreeSet::from(["check".to_owned(), "load".to_owned()]);
+    let by_hand = past(keys[3], false).await;
+    assert_eq!(by_hand, Past { previous: Some(Vec::new()), seen: seen.clone() }, "the manual run has no instances yet");
+    let mut automated = past(keys[3], true).await;
+    automated.previous.as_mut().unwrap().sort();
+    let states = vec![("check".to_owned(), Some(TaskState::Scheduled)), ("load".to_owned(), Some(TaskState::Skipped))];
+    assert_eq!(automated, Past { previous: Some(states), seen });
 }
 
 pub async fn a_due_run_is_opened_by_one_scheduler_only(store: &dyn Store) {
