@@ -1,4 +1,5 @@
 //! Documents: what is read from them, and every fault that is found in them.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use std::sync::Arc;
 

@@ -48,7 +48,9 @@ impl<'a> Edges<'a> {
         let mut members = vec![Vec::new(); groups.list.len()];
         for (index, task) in tasks.iter().enumerate() {
             for group in groups.indexes_around(task.group) {
-                members.get_mut(group).map(|members| members.push(index));
+                if let Some(members) = members.get_mut(group) {
+                    members.push(index);
+                }
             }
         }
         let none = vec![BTreeSet::new(); tasks.len()];
