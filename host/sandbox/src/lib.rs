@@ -22,6 +22,7 @@ mod modules;
 mod nothing;
 mod run;
 mod sandbox;
+mod scratch;
 mod ticker;
 mod wasi;
 

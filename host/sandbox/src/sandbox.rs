@@ -17,7 +17,7 @@ use crate::egress::Gate;
 use crate::engine::{EngineOptions, Runtime};
 use crate::inspect::{InspectError, InspectOptions, inspect};
 use crate::modules::{ModuleSource, Modules, PrepareError, blocking};
-use crate::run::state::CallState;
+use crate::run::state::{CallState, Surroundings};
 use crate::run::{self, Answer, Call, CallReport, Ended, Prepared, Question};
 use crate::{describe, nothing};
 
@@ -27,6 +27,8 @@ pub struct SandboxOptions {
     pub modules: Arc<dyn ModuleSource>,
     /// The folder of compiled code, private to this host.
     pub artifacts: PathBuf,
+    /// The folder of the unnamed files behind scratch folders; nothing in it can be seen, and nothing stays.
+    pub scratch: PathBuf,
     pub compile: CompileOptions,
     pub inspect: InspectOptions,
     pub engine: EngineOptions,
@@ -41,8 +43,8 @@ pub struct SandboxOptions {
 pub enum SandboxError {
     #[error("cannot set up the WebAssembly engine: {0}")]
     Engine(String),
-    #[error("cannot use the folder of compiled modules {}: {source}", folder.display())]
-    Artifacts { folder: PathBuf, source: std::io::Error },
+    #[error("cannot use the folder {}: {source}", folder.display())]
+    Folder { folder: PathBuf, source: std::io::Error },
 }
 
 /// A module that may be put into the catalogue, as it describes itself.
@@ -101,7 +103,7 @@ pub struct Sandbox {
     runtime: Arc<Runtime>,
     modules: Modules,
     inspect: InspectOptions,
-    gate: Gate,
+    surroundings: Surroundings,
 }
 
 impl Sandbox {
@@ -109,12 +111,17 @@ impl Sandbox {
         let engine = |error: wasmtime::Error| SandboxError::Engine(format!("{error:#}"));
         let runtime = Arc::new(Runtime::new(options.engine).map_err(engine)?);
         let linker = run::linker(&runtime).map_err(engine)?;
-        let artifacts = Artifacts::open(&options.artifacts, &runtime.engine)
-            .map_err(|source| SandboxError::Artifacts { folder: options.artifacts.clone(), source })?;
+        let folder = |folder: &Path| {
+            let folder = folder.to_owned();
+            move |source| SandboxError::Folder { folder, source }
+        };
+        let artifacts = Artifacts::open(&options.artifacts, &runtime.engine).map_err(folder(&options.artifacts))?;
+        std::fs::create_dir_all(&options.scratch).map_err(folder(&options.scratch))?;
         let compiler = Compiler::new(options.compile);
         let modules =
             Modules::new(runtime.clone(), linker, compiler, artifacts, options.modules, options.ready_modules);
-        Ok(Self { runtime, modules, inspect: options.inspect, gate: options.gate })
+        let surroundings = Surroundings { gate: options.gate, scratch: options.scratch.into() };
+        Ok(Self { runtime, modules, inspect: options.inspect, surroundings })
     }
 
     /// Inspects, compiles and describes an uploaded file. Of one that is refused nothing is kept.
@@ -153,7 +160,7 @@ impl Sandbox {
             nothing::context(),
             nothing::caller(tenant),
             nothing::capabilities(),
-            self.gate.clone(),
+            &self.surroundings,
         );
         let _slot = self.runtime.slot(prepared.weight).await;
         let never = CancellationToken::new();
@@ -185,7 +192,7 @@ impl Sandbox {
                 Err(error) => return CallReport::failed(FailureCause::Host, true, error.to_string()),
             },
         };
-        let state = CallState::new(limits.clone(), context, caller, capabilities, self.gate.clone());
+        let state = CallState::new(limits.clone(), context, caller, capabilities, &self.surroundings);
         let (answer, usage) = run::ask(&self.runtime, &prepared, state, entry.into(), &cancel).await;
         let result = match answer {
             Ok(Answer::Result(answer)) => run::report::answered(answer, &limits),

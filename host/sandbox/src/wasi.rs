@@ -2,11 +2,10 @@
 //! belongs to them. There are no
 //! sockets, and nothing here reaches a file of the host.
 
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::WasiView;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
-use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView as _};
 use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, random};
 use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
@@ -43,8 +42,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<CallState>) -> wasmtime::Result<
     cli::terminal_stdout::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
     cli::terminal_stderr::add_to_linker::<CallState, WasiCli>(linker, CallState::cli)?;
 
-    filesystem::preopens::add_to_linker::<CallState, WasiFilesystem>(linker, CallState::filesystem)?;
-    filesystem::types::add_to_linker::<CallState, WasiFilesystem>(linker, CallState::filesystem)?;
+    filesystem::preopens::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)?;
+    filesystem::types::add_to_linker::<CallState, HasSelf<CallState>>(linker, |state| state)?;
 
     add_only_http_to_linker_async(linker)
 }

@@ -98,8 +98,8 @@ impl Compiler {
         match tokio::time::timeout(self.options.wall, self.run(module)).await {
             Ok(result) => result,
             Err(_) => Err(CompileError::Refused(format!(
-                "the compiler took longer than {} seconds; make the module smaller",
-                self.options.wall.as_secs()
+                "the compiler took longer than {:?}; make the module smaller",
+                self.options.wall
             ))),
         }
     }

@@ -97,6 +97,9 @@ pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize
     }
     let mut message = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<Trap>()) {
         (Some(I32Exit(code)), _) => format!("the module ended itself by `exit({code})`"),
+        (_, Some(trap @ Trap::MemoryOutOfBounds)) => {
+            format!("the module trapped: {trap} (as a recursion does that is too deep for the module's own stack)")
+        }
         (_, Some(trap)) => format!("the module trapped: {trap}"),
         _ => format!("the module was ended: {}", error.root_cause()),
     };

@@ -1,6 +1,8 @@
 //! What one call's store holds: everything that the host calls of one try go to, and what they have used so far.
 
 use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
 
 use airlock_core::limits::Limits;
 use wasmtime::component::{Resource, ResourceTable};
@@ -14,9 +16,17 @@ use crate::host::wasi_http::Outgoing;
 use crate::limit::{Limit, LimitReached};
 use crate::run::limiter::ResourceLimits;
 use crate::run::output::Output;
+use crate::scratch::Scratch;
 
 /// Random bytes that one call of `wasi:random` may ask for.
 const RANDOM_BYTES: u64 = 64 << 10;
+
+/// What all calls share.
+pub(crate) struct Surroundings {
+    pub(crate) gate: Gate,
+    /// Where the bytes of scratch folders lie.
+    pub(crate) scratch: Arc<Path>,
+}
 
 pub(crate) struct CallState {
     pub(crate) table: ResourceTable,
@@ -30,6 +40,7 @@ pub(crate) struct CallState {
     pub(crate) xcom_keys: HashSet<String>,
     /// Calls of `airlock:operator` interfaces.
     pub(crate) host_calls: u64,
+    pub(crate) scratch: Scratch,
     pub(crate) wasi_http: WasiHttpCtx,
     pub(crate) outgoing: Outgoing,
     wasi: WasiCtx,
@@ -41,7 +52,7 @@ impl CallState {
         context: TaskContext,
         caller: Caller,
         capabilities: Capabilities,
-        gate: Gate,
+        surroundings: &Surroundings,
     ) -> Self {
         let output = Output::new(capabilities.task.clone(), limits.log_bytes);
         let mut table = ResourceTable::new();
@@ -52,7 +63,8 @@ impl CallState {
             .stderr(output.stream(LogSource::Stderr))
             .max_random_size(RANDOM_BYTES.min(limits.host_call_bytes))
             .build();
-        let outgoing = Outgoing { caller: caller.clone(), gate, output: output.clone() };
+        let outgoing = Outgoing { caller: caller.clone(), gate: surroundings.gate.clone(), output: output.clone() };
+        let scratch = Scratch::new(surroundings.scratch.clone(), limits.scratch_bytes);
         Self {
             table,
             resources: ResourceLimits::new(&limits),
@@ -63,6 +75,7 @@ impl CallState {
             output,
             xcom_keys: HashSet::new(),
             host_calls: 0,
+            scratch,
             wasi_http: WasiHttpCtx::new(),
             outgoing,
             wasi,

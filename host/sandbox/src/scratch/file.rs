@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(content.read(5, usize::MAX).unwrap(), bytes);
         assert_eq!(content.read(0, 6).unwrap(), [0, 0, 0, 0, 0, 0]);
         assert_eq!(content.read(16_380, 10).unwrap(), bytes[16_375..16_385]);
-        assert_eq!(content.read(100_005, 10).unwrap(), []);
+        assert!(content.read(100_005, 10).unwrap().is_empty());
     }
 
     #[test]

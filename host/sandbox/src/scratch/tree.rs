@@ -110,10 +110,10 @@ impl Node {
         }
     }
 
-    fn as_directory(&self) -> FsResult<&Directory> {
+    fn as_directory(&self) -> Result<&Directory, ErrorCode> {
         match &self.kind {
             Kind::Directory(directory) => Ok(directory),
-            Kind::File(_) => Err(ErrorCode::NotDirectory.into()),
+            Kind::File(_) => Err(ErrorCode::NotDirectory),
         }
     }
 
@@ -152,10 +152,10 @@ impl Node {
     }
 
     /// Gives `node` a name in this directory, which must be free.
-    pub(super) fn insert(self: &Arc<Self>, name: &str, node: Arc<Self>) -> FsResult<()> {
+    pub(super) fn insert(self: &Arc<Self>, name: &str, node: Arc<Self>) -> Result<(), ErrorCode> {
         let directory = self.as_directory()?;
         match lock(&directory.entries).entry(name.to_owned()) {
-            Entry::Occupied(_) => return Err(ErrorCode::Exist.into()),
+            Entry::Occupied(_) => return Err(ErrorCode::Exist),
             Entry::Vacant(vacant) => {
                 if let Kind::Directory(inner) = &node.kind {
                     *lock(&inner.parent) = Arc::downgrade(self);
@@ -210,7 +210,7 @@ impl Node {
         }
         lock(&from.directory.as_directory()?.entries).remove(old_name);
         from.directory.touch();
-        to.directory.insert(new_name, node)
+        Ok(to.directory.insert(new_name, node)?)
     }
 
     /// Whether `other` is this node or lies below it.

@@ -1,5 +1,6 @@
 //! A sandbox with the fixtures in it, and small real services behind its capabilities.
 
+pub mod components;
 mod fixtures;
 mod services;
 
@@ -53,6 +54,7 @@ pub fn options() -> SandboxOptions {
     SandboxOptions {
         modules: Arc::new(Fixtures),
         artifacts: Path::new(env!("CARGO_TARGET_TMPDIR")).join("artifacts"),
+        scratch: std::env::temp_dir(),
         compile: compile_options(),
         inspect: InspectOptions::default(),
         engine: EngineOptions { slots: 20, ..EngineOptions::default() },
@@ -152,13 +154,32 @@ pub fn assert_limit(report: &CallReport, limit: &str, allowed: u64) {
     assert!(failure.message.contains(&allowed.to_string()), "{}", failure.message);
 }
 
-/// The host is as able as before: an ordinary call succeeds.
-#[track_caller]
-pub fn assert_alive(sandbox: &Sandbox) -> impl Future<Output = ()> {
+/// A module of these bytes, once admitted, ends at this limit.
+pub async fn assert_module_limit(bytes: Vec<u8>, change: impl FnOnce(&mut Limits), limit: &str, allowed: u64) {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &bytes).unwrap();
+    let mut options = options();
+    options.modules = Arc::new(OneModule(file.path().to_owned()));
+    let sandbox = Sandbox::new(options).unwrap();
     let services = Arc::new(Services::default());
-    let call = call("noop", json!({}), &services);
-    async move {
-        let report = sandbox.call(call).await;
-        assert_eq!(report.result, TryResult::Success { value: None });
+    let mut call = call("noop", json!({}), &services);
+    call.module = Digest::of(&bytes);
+    change(&mut call.limits);
+    assert_limit(&sandbox.call(call).await, limit, allowed);
+}
+
+struct OneModule(PathBuf);
+
+#[async_trait]
+impl ModuleSource for OneModule {
+    async fn file(&self, _: Digest) -> std::io::Result<PathBuf> {
+        Ok(self.0.clone())
     }
+}
+
+/// The host is as able as before: an ordinary call succeeds.
+pub async fn assert_alive(sandbox: &Sandbox) {
+    let services = Arc::new(Services::default());
+    let report = sandbox.call(call("noop", json!({}), &services)).await;
+    assert_eq!(report.result, TryResult::Success { value: None });
 }
