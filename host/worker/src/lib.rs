@@ -1,1 +1,19 @@
-//! Claims tries, runs them in the sandbox, heartbeats, settles.
+//! Claims tries, runs them in the sandbox, keeps their leases alive and reports how they ended.
+//!
+//! A worker decides nothing: what a result means for the task, its retries and what follows is the scheduler's to say. It
+//! knows a try by its lease token; once the store says that the token is stale, it stops the try and reports nothing.
+
+mod claim;
+mod connections;
+mod definitions;
+mod heartbeat;
+mod lookup;
+mod options;
+mod prepare;
+mod report;
+mod services;
+mod trial;
+
+pub use claim::{Worker, WorkerParts};
+pub use connections::VaultConnections;
+pub use options::WorkerOptions;

@@ -1,0 +1,102 @@
+//! The leases that this worker holds, and keeping them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use airlock_store::queue::TryOrder;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::claim::Shared;
+
+/// Why a running try was told to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StopReason {
+    /// The lease is somebody else's: report nothing.
+    LeaseGone,
+    /// This worker stops.
+    WorkerStops,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Stop {
+    pub token: CancellationToken,
+    reason: Arc<Mutex<Option<StopReason>>>,
+}
+
+impl Stop {
+    fn new() -> Self {
+        Self { token: CancellationToken::new(), reason: Arc::default() }
+    }
+
+    /// The first reason stands.
+    fn stop(&self, reason: StopReason) {
+        self.reason.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(reason);
+        self.token.cancel();
+    }
+
+    pub fn reason(&self) -> Option<StopReason> {
+        *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Leases {
+    held: Mutex<HashMap<Uuid, Stop>>,
+}
+
+impl Leases {
+    fn held(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Stop>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn hold(&self, token: Uuid) -> Stop {
+        let stop = Stop::new();
+        self.held().insert(token, stop.clone());
+        stop
+    }
+
+    pub fn let_go(&self, token: Uuid) {
+        self.held().remove(&token);
+    }
+
+    pub fn stop_all(&self) {
+        for stop in self.held().values() {
+            stop.stop(StopReason::WorkerStops);
+        }
+    }
+
+    fn tokens(&self) -> Vec<Uuid> {
+        self.held().keys().copied().collect()
+    }
+
+    fn lost(&self, token: Uuid) {
+        if let Some(stop) = self.held().get(&token) {
+            stop.stop(StopReason::LeaseGone);
+        }
+    }
+}
+
+impl Shared {
+    /// Extends every lease three times within its length, and stops the tries whose lease is gone.
+    ///
+    /// While the database cannot be reached, tries go on: their results may still come in time, and are refused if not.
+    pub async fn keep_leases(self: Arc<Self>, finished: CancellationToken) {
+        let mut beat = tokio::time::interval(self.options.lease / 3);
+        beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while finished.run_until_cancelled(beat.tick()).await.is_some() {
+            let tokens = self.leases.tokens();
+            if tokens.is_empty() {
+                continue;
+            }
+            match self.parts.store.heartbeat_tries(self.id, &tokens, self.lease_end()).await {
+                Ok(orders) => {
+                    for (token, TryOrder::Stop) in orders {
+                        self.leases.lost(token);
+                    }
+                }
+                Err(error) => tracing::warn!(%error, tries = tokens.len(), "cannot extend leases; trying again"),
+            }
+        }
+    }
+}

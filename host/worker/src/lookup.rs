@@ -1,0 +1,166 @@
+//! What templates of a try ask for. Rendering is synchronous and happens on a thread that may block.
+
+use std::sync::Arc;
+
+use airlock_core::limits::Grants;
+use airlock_core::outcome::{Failure, FailureCause};
+use airlock_core::state::RunState;
+use airlock_core::template::{
+    ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions, RunFacts, Scope,
+    XComPull, render_fields,
+};
+use airlock_sandbox::capability::task::{TaskServiceError, TaskServices, XComSelection};
+use airlock_store::queue::ClaimedTry;
+use airlock_store::runs::{RunFilter, Span};
+use airlock_store::{Page, Store};
+use serde_json::{Map, Value};
+use tokio::runtime::Handle;
+
+use crate::claim::Shared;
+use crate::prepare::Facts;
+use crate::services::TryServices;
+
+struct TryLookup {
+    services: Arc<TryServices>,
+    store: Arc<dyn Store>,
+    facts: Arc<Facts>,
+    tenant_grants: Grants,
+    task_grants: Grants,
+    runtime: Handle,
+}
+
+impl TryLookup {
+    fn require(&self, capability: &str) -> Result<(), LookupError> {
+        if self.tenant_grants.allows(capability) && self.task_grants.allows(capability) {
+            Ok(())
+        } else {
+            Err(LookupError::Denied(format!("the task has no grant `{capability}`")))
+        }
+    }
+}
+
+fn unavailable(error: TaskServiceError) -> LookupError {
+    LookupError::Unavailable(error.to_string())
+}
+
+impl Lookup for TryLookup {
+    fn xcoms(&self, pull: &XComPull) -> Result<Vec<PulledXCom>, LookupError> {
+        let selection = XComSelection {
+            task_ids: Some(pull.task_ids.clone()),
+            key: pull.key.clone(),
+            map_indexes: pull.map_indexes.clone(),
+            include_prior_dates: pull.include_prior_dates,
+        };
+        let entries = self.runtime.block_on(self.services.pull_xcoms(&selection)).map_err(unavailable)?;
+        let pulled = entries.into_iter();
+        Ok(pulled
+            .map(|entry| PulledXCom { task_id: entry.task_id, map_index: entry.map_index, value: entry.value })
+            .collect())
+    }
+
+    fn variable(&self, key: &str) -> Result<Option<String>, LookupError> {
+        self.require(&format!("variables:read:{key}"))?;
+        self.runtime.block_on(self.services.variable(key)).map_err(unavailable)
+    }
+
+    fn connection(&self, conn_id: &str) -> Result<Option<ConnectionView>, LookupError> {
+        self.require(&format!("connections:use:{conn_id}"))?;
+        let connection = match self.runtime.block_on(self.services.connection(conn_id)) {
+            Ok(connection) => connection,
+            Err(TaskServiceError::NotFound(_)) => return Ok(None),
+            Err(error) => return Err(unavailable(error)),
+        };
+        let secret = self.require(&format!("connections:secret:{conn_id}"));
+        let info = connection.info;
+        Ok(Some(ConnectionView {
+            conn_id: info.conn_id,
+            conn_type: info.conn_type,
+            description: info.description,
+            host: info.host,
+            login: info.login,
+            schema: info.schema,
+            port: info.port,
+            extra: if secret.is_ok() { connection.extra } else { info.extra },
+            password: secret.map(|()| connection.password).map_err(|error| error.to_string()),
+        }))
+    }
+
+    fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError> {
+        let Some(logical_date) = self.facts.run.logical_date else { return Ok(None) };
+        let filter = RunFilter {
+            dag_id: Some(self.facts.run.dag_id.clone()),
+            states: vec![RunState::Success],
+            logical_date: Span { lt: Some(logical_date), ..Span::default() },
+            ..RunFilter::default()
+        };
+        let newest = Page { limit: 1, offset: 0, order_by: vec![("logical_date".to_owned(), true)] };
+        let found = self.runtime.block_on(self.store.list_runs(self.facts.run.key.tenant, &filter, &newest));
+        let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
+        Ok(found.items.into_iter().next().map(|run| PreviousRun {
+            data_interval: run.data_interval,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }))
+    }
+}
+
+fn scope(claimed: &ClaimedTry, facts: &Facts) -> Scope {
+    Scope {
+        dag: facts.definition.dag.clone(),
+        task_id: claimed.task_id.clone(),
+        params: facts.params.clone(),
+        run: RunFacts {
+            run_id: claimed.run_id.clone(),
+            run_type: facts.run.run_type,
+            logical_date: facts.run.logical_date,
+            data_interval: facts.run.data_interval,
+            run_after: facts.run.run_after,
+            started_at: facts.run.started_at,
+            conf: facts.run.conf.clone(),
+        },
+        instance: InstanceFacts {
+            map_index: claimed.map_index,
+            try_number: claimed.try_number,
+            max_tries: claimed.max_tries,
+            started_at: Some(claimed.first_started_at),
+            reschedules: claimed.reschedules,
+        },
+    }
+}
+
+impl Shared {
+    /// The task's arguments with their templates rendered. A failure is one of the try, whose retries apply, as in Airflow: what
+    /// a template looks up may be there the next time.
+    pub async fn render(
+        &self,
+        claimed: &ClaimedTry,
+        facts: &Arc<Facts>,
+        services: &Arc<TryServices>,
+    ) -> Result<Map<String, Value>, Failure> {
+        let lookup = Arc::new(TryLookup {
+            services: services.clone(),
+            store: self.parts.store.clone(),
+            facts: facts.clone(),
+            tenant_grants: facts.tenant.policy.grants.0.clone(),
+            task_grants: facts.task().grants.clone().unwrap_or_default(),
+            runtime: Handle::current(),
+        });
+        let (scope, facts) = (scope(claimed, facts), facts.clone());
+        let rendering = tokio::task::spawn_blocking(move || {
+            let task = facts.task();
+            let native = facts.definition.dag.render_template_as_native_obj;
+            let options = RenderOptions { native, ..RenderOptions::default() };
+            render_fields(&task.args, &task.resolved.template_fields, &scope, lookup, options)
+        });
+        let rendered = rendering.await.map_err(|error| {
+            let message = format!("rendering the templates ended unexpectedly: {error}");
+            Failure { cause: FailureCause::Host, retryable: true, message, backtrace: None }
+        })?;
+        rendered.map_err(|fault| Failure {
+            cause: FailureCause::Preparation,
+            retryable: true,
+            message: format!("a template cannot be rendered: {fault}"),
+            backtrace: None,
+        })
+    }
+}

@@ -1,0 +1,165 @@
+//! From a claimed try to a call: the task's definition, its arguments rendered, its limits and grants.
+
+use std::sync::Arc;
+
+use airlock_core::dag::{Task, params};
+use airlock_core::digest::Digest;
+use airlock_core::limits::Limits;
+use airlock_core::outcome::{Failure, FailureCause};
+use airlock_core::schema::Schema;
+use airlock_core::template;
+use airlock_sandbox::capability::Caller;
+use airlock_sandbox::capability::task::TaskContext;
+use airlock_store::StoreError;
+use airlock_store::queue::ClaimedTry;
+use airlock_store::runs::RunRow;
+use airlock_store::tenants::Tenant;
+use serde_json::{Map, Value};
+
+use crate::claim::Shared;
+use crate::definitions::Definition;
+use crate::services::TryServices;
+
+pub(crate) struct Prepared {
+    definition: Arc<Definition>,
+    position: usize,
+    pub module: Digest,
+    pub arguments: Map<String, Value>,
+    /// The template fields, rendered, as people may see them; none if the task has no templates.
+    pub rendered_fields: Option<Map<String, Value>>,
+    pub context: TaskContext,
+    pub caller: Caller,
+    pub limits: Limits,
+}
+
+impl Prepared {
+    pub fn task(&self) -> &Task {
+        // The position was found in this very definition.
+        &self.definition.dag.tasks[self.position]
+    }
+}
+
+/// What a try is made from, as the database has it.
+pub(crate) struct Facts {
+    pub definition: Arc<Definition>,
+    pub position: usize,
+    pub run: Arc<RunRow>,
+    pub tenant: Arc<Tenant>,
+    pub params: Map<String, Value>,
+}
+
+impl Facts {
+    pub fn task(&self) -> &Task {
+        &self.definition.dag.tasks[self.position]
+    }
+}
+
+impl Shared {
+    /// Everything that can be wrong before the module is called is found here; the failure says what.
+    pub async fn prepare(&self, claimed: &ClaimedTry, services: &Arc<TryServices>) -> Result<Prepared, Failure> {
+        let facts = Arc::new(self.facts(claimed).await?);
+        let task = facts.task();
+        let module = task.resolved.digest.parse::<Digest>().map_err(|error| hopeless(error.to_string()))?;
+        let needs_rendering = task
+            .resolved
+            .template_fields
+            .iter()
+            .filter_map(|field| task.args.get(field))
+            .any(template::contains_template);
+        let (arguments, rendered_fields) = if needs_rendering {
+            let rendered = self.render(claimed, &facts, services).await?;
+            self.check_arguments(claimed, task, &rendered).await?;
+            let fields = task.resolved.template_fields.iter();
+            let fields = fields.filter_map(|field| Some((field.clone(), rendered.get(field)?.clone()))).collect();
+            (rendered, Some(services.masked_fields(&fields)))
+        } else {
+            (task.args.clone(), None)
+        };
+        let policy = &facts.tenant.policy;
+        let caller = Caller {
+            tenant: claimed.run.tenant,
+            egress: Arc::new(policy.egress.clone()),
+            host_folders: Arc::new(policy.host_folders.clone()),
+            tenant_grants: Arc::new(policy.grants.0.clone()),
+            task_grants: Arc::new(task.grants.clone().unwrap_or_default()),
+        };
+        Ok(Prepared {
+            module,
+            arguments,
+            rendered_fields,
+            context: task_context(claimed, &facts),
+            caller,
+            limits: policy.limits.narrowed(&task.limits),
+            position: facts.position,
+            definition: facts.definition.clone(),
+        })
+    }
+
+    async fn facts(&self, claimed: &ClaimedTry) -> Result<Facts, Failure> {
+        let tenant_id = claimed.run.tenant;
+        let definition = self.definitions.definition(tenant_id, &claimed.dag_id, claimed.dag_version).await;
+        let definition = definition.map_err(unreachable_store)?;
+        let run =
+            self.definitions.run(claimed.run, &claimed.dag_id, &claimed.run_id).await.map_err(unreachable_store)?;
+        let tenant = self.definitions.tenant(tenant_id).await.map_err(unreachable_store)?;
+        let position = definition.position(&claimed.task_id).ok_or_else(|| {
+            hopeless(format!("version {} of the DAG has no task `{}`", claimed.dag_version, claimed.task_id))
+        })?;
+        let task = &definition.dag.tasks[position];
+        let params =
+            params::for_task(&definition.dag, task, &run.conf).map_err(|faults| hopeless(faults.to_string()))?;
+        Ok(Facts { position, run, tenant, params, definition })
+    }
+
+    /// Templates can make anything of an argument: what came out is held against the operator's schema.
+    async fn check_arguments(
+        &self,
+        claimed: &ClaimedTry,
+        task: &Task,
+        arguments: &Map<String, Value>,
+    ) -> Result<(), Failure> {
+        let operator = &task.resolved;
+        let found = self.parts.store.operator(claimed.run.tenant, &operator.name, &operator.version).await;
+        let Some(row) = found.map_err(unreachable_store)? else { return Ok(()) };
+        let schema = Schema::compile(&row.arguments_schema).map_err(hopeless)?;
+        let misfits = schema.misfits(&Value::Object(arguments.clone()));
+        if misfits.is_empty() {
+            return Ok(());
+        }
+        let details: Vec<String> =
+            misfits.iter().map(|misfit| format!("/args{}: {}", misfit.pointer, misfit.detail)).collect();
+        Err(hopeless(format!("the rendered arguments do not fit operator `{}`: {}", operator.name, details.join("; "))))
+    }
+}
+
+fn task_context(claimed: &ClaimedTry, facts: &Facts) -> TaskContext {
+    TaskContext {
+        tenant: facts.tenant.name.clone(),
+        dag_id: claimed.dag_id.clone(),
+        dag_version: claimed.dag_version,
+        run_id: claimed.run_id.clone(),
+        run_type: facts.run.run_type.as_str().to_owned(),
+        logical_date: facts.run.logical_date,
+        data_interval: facts.run.data_interval,
+        run_after: facts.run.run_after,
+        task_id: claimed.task_id.clone(),
+        map_index: claimed.map_index,
+        try_number: claimed.try_number,
+        max_tries: claimed.max_tries,
+        first_started_at: claimed.first_started_at,
+        params: facts.params.clone(),
+        conf: facts.run.conf.clone(),
+        idempotency_key: format!("{}-{}", claimed.instance, claimed.try_number),
+    }
+}
+
+/// Something that another try would meet again.
+pub(crate) fn hopeless(message: String) -> Failure {
+    Failure { cause: FailureCause::Preparation, retryable: false, message, backtrace: None }
+}
+
+pub(crate) fn unreachable_store(error: StoreError) -> Failure {
+    let message = format!("the host could not prepare the try: {error}");
+    let retryable = matches!(error, StoreError::Unavailable(_));
+    Failure { cause: FailureCause::Host, retryable, message, backtrace: None }
+}

@@ -1,0 +1,200 @@
+//! What one try reaches through the worker: its XComs, the tenant's variables and connections, and its log.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use airlock_blobs::{LogKey, LogLine, LogSink};
+use airlock_core::id::TenantId;
+use airlock_core::mask::{self, Masker};
+use airlock_core::outcome::TryResult;
+use airlock_sandbox::capability::task::{
+    Connection, ConnectionSource, LogLevel, LogRecord, LogSource, TaskServiceError, TaskServices, XComEntry,
+    XComSelection,
+};
+use airlock_store::Store;
+use airlock_store::queue::ClaimedTry;
+use airlock_store::settings::VariableRow;
+use airlock_store::xcoms::{XComOwner, XComPull};
+use airlock_vault::Vault;
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value};
+
+use crate::claim::Shared;
+use crate::connections::{VaultConnections, open_variable, seal_variable};
+
+pub(crate) struct TryServices {
+    store: Arc<dyn Store>,
+    vault: Arc<Vault>,
+    connections: VaultConnections,
+    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    logs: LogSink,
+    log_key: LogKey,
+    owner: XComOwner,
+    logged: AtomicBool,
+    masker: Mutex<Masker>,
+}
+
+impl TryServices {
+    pub fn new(shared: &Shared, claimed: &ClaimedTry) -> Self {
+        Self {
+            store: shared.parts.store.clone(),
+            vault: shared.parts.vault.clone(),
+            connections: VaultConnections::new(shared.parts.store.clone(), shared.parts.vault.clone()),
+            clock: shared.parts.clock.clone(),
+            logs: shared.logs.clone(),
+            log_key: LogKey { run: claimed.run, instance: claimed.instance, try_number: claimed.try_number },
+            owner: XComOwner { run: claimed.run, task_id: claimed.task_id.clone(), map_index: claimed.map_index },
+            logged: AtomicBool::new(false),
+            masker: Mutex::default(),
+        }
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    pub fn has_logged(&self) -> bool {
+        self.logged.load(Ordering::Acquire)
+    }
+
+    fn tenant(&self) -> TenantId {
+        self.owner.run.tenant
+    }
+
+    fn masker(&self) -> std::sync::MutexGuard<'_, Masker> {
+        self.masker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A result without the secrets that this try has seen.
+    pub fn masked(&self, result: TryResult) -> TryResult {
+        let masker = self.masker();
+        match result {
+            TryResult::Failure(mut failure) => {
+                failure.message = masker.mask(&failure.message).into_owned();
+                failure.backtrace = failure.backtrace.map(|text| masker.mask(&text).into_owned());
+                TryResult::Failure(failure)
+            }
+            TryResult::Skip { reason } => {
+                TryResult::Skip { reason: reason.map(|text| masker.mask(&text).into_owned()) }
+            }
+            other => other,
+        }
+    }
+
+    /// Rendered fields as people may see them.
+    pub fn masked_fields(&self, fields: &Map<String, Value>) -> Map<String, Value> {
+        let masker = self.masker();
+        fields.iter().map(|(name, value)| (name.clone(), mask_value(&masker, value))).collect()
+    }
+}
+
+fn mask_value(masker: &Masker, value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(masker.mask(text).into_owned()),
+        Value::Array(items) => items.iter().map(|item| mask_value(masker, item)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| (name.clone(), mask_value(masker, member)))
+            .collect::<Map<_, _>>()
+            .into(),
+        plain => plain.clone(),
+    }
+}
+
+fn store_failed(error: airlock_store::StoreError) -> TaskServiceError {
+    tracing::error!(%error, "the store failed a running task");
+    TaskServiceError::Other("the host cannot reach its database".to_owned())
+}
+
+#[async_trait]
+impl TaskServices for TryServices {
+    async fn push_xcom(&self, key: &str, value: Value) -> Result<(), TaskServiceError> {
+        self.store.push_xcom(&self.owner, key, &value, self.now()).await.map_err(store_failed)
+    }
+
+    async fn pull_xcoms(&self, selection: &XComSelection) -> Result<Vec<XComEntry>, TaskServiceError> {
+        let pull = XComPull {
+            run: self.owner.run,
+            task_ids: selection.task_ids.as_deref(),
+            key: &selection.key,
+            map_indexes: selection.map_indexes.as_deref(),
+            include_prior_dates: selection.include_prior_dates,
+        };
+        let rows = self.store.pull_xcoms(&pull).await.map_err(store_failed)?;
+        Ok(rows
+            .into_iter()
+            .map(|row| XComEntry { task_id: row.task_id, map_index: row.map_index, value: row.value })
+            .collect())
+    }
+
+    async fn variable(&self, key: &str) -> Result<Option<String>, TaskServiceError> {
+        let Some(row) = self.store.variable(self.tenant(), key).await.map_err(store_failed)? else { return Ok(None) };
+        let value = open_variable(&self.vault, self.tenant(), &row)?;
+        if mask::is_sensitive_name(key) {
+            self.masker().add(&value);
+        }
+        Ok(Some(value))
+    }
+
+    async fn set_variable(&self, key: &str, value: &str) -> Result<(), TaskServiceError> {
+        let earlier = self.store.variable(self.tenant(), key).await.map_err(store_failed)?;
+        let sealed = seal_variable(&self.vault, self.tenant(), key, value)?;
+        let description = earlier.and_then(|row| row.description);
+        let row = VariableRow { key: key.to_owned(), value: sealed, description };
+        self.store.put_variable(self.tenant(), &row).await.map_err(store_failed)
+    }
+
+    async fn delete_variable(&self, key: &str) -> Result<bool, TaskServiceError> {
+        self.store.delete_variable(self.tenant(), key).await.map_err(store_failed)
+    }
+
+    async fn connection(&self, conn_id: &str) -> Result<Connection, TaskServiceError> {
+        let connection = self.connections.connection(self.tenant(), conn_id).await?;
+        let mut masker = self.masker();
+        if let Some(password) = &connection.password {
+            masker.add(password);
+        }
+        for secret in mask::sensitive_values(&connection.extra) {
+            masker.add(&secret);
+        }
+        drop(masker);
+        Ok(connection)
+    }
+
+    fn log(&self, record: LogRecord) {
+        self.logged.store(true, Ordering::Release);
+        let masker = self.masker();
+        let line = LogLine {
+            timestamp: record.at,
+            level: level_name(record.level).to_owned(),
+            source: source_name(record.source).to_owned(),
+            event: masker.mask(&record.message).into_owned(),
+            fields: record
+                .fields
+                .into_iter()
+                .map(|(name, value)| (name, Value::String(masker.mask(&value).into_owned())))
+                .collect(),
+        };
+        drop(masker);
+        self.logs.append(self.log_key, &line);
+    }
+}
+
+fn level_name(level: LogLevel) -> &'static str {
+    match level {
+        LogLevel::Debug => "debug",
+        LogLevel::Info => "info",
+        LogLevel::Warning => "warning",
+        LogLevel::Error => "error",
+    }
+}
+
+fn source_name(source: LogSource) -> &'static str {
+    match source {
+        LogSource::Task => "task",
+        LogSource::Stdout => "stdout",
+        LogSource::Stderr => "stderr",
+        LogSource::Host => "host",
+    }
+}

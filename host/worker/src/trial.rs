@@ -1,0 +1,153 @@
+//! One call of one try: prepare, run, report.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_core::dag::Task;
+use airlock_core::outcome::{Failure, FailureCause, TryResult};
+use airlock_sandbox::capability::Capabilities;
+use airlock_sandbox::capability::task::{LogLevel, LogRecord, LogSource, TaskServices};
+use airlock_sandbox::{Call, Entry};
+use airlock_store::queue::{ClaimedTry, TryReport};
+use serde_json::{Map, Value};
+
+use crate::claim::Shared;
+use crate::heartbeat::{Stop, StopReason};
+use crate::prepare::Prepared;
+use crate::services::TryServices;
+
+/// Airflow's key of what a task returns.
+const RETURN_VALUE: &str = "return_value";
+
+impl Shared {
+    /// Runs a claimed try to the end of its call. None: the try is not this worker's any more.
+    pub async fn run_try(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
+        let services = Arc::new(TryServices::new(&self, &claimed));
+        let mut rendered_fields = None;
+        let mut xcoms = Vec::new();
+        let result = match self.prepare(&claimed, &services).await {
+            Err(failure) => TryResult::Failure(failure),
+            Ok(prepared) => {
+                rendered_fields = prepared.rendered_fields.clone().map(Value::Object);
+                let result = self.call(&claimed, &prepared, &services, &stop).await;
+                take_xcoms(result, prepared.task(), &mut xcoms)
+            }
+        };
+        let result = match stop.reason() {
+            Some(StopReason::LeaseGone) => {
+                services.say(LogLevel::Warning, "the try was stopped: it was cancelled, or counted as lost");
+                None
+            }
+            _ => Some(services.masked(result)),
+        };
+        if let Some(TryResult::Failure(failure)) = &result {
+            services.say(LogLevel::Error, &failure.message);
+        }
+        // Whoever learns of the result must find the log whole.
+        if services.has_logged() {
+            self.logs.flush().await;
+        }
+        Some(TryReport {
+            lease_token: claimed.lease_token,
+            run: claimed.run,
+            instance: claimed.instance,
+            task_id: claimed.task_id,
+            map_index: claimed.map_index,
+            ended_at: self.now(),
+            result: result?,
+            xcoms,
+            rendered_fields,
+        })
+    }
+
+    async fn call(
+        &self,
+        claimed: &ClaimedTry,
+        prepared: &Prepared,
+        services: &Arc<TryServices>,
+        stop: &Stop,
+    ) -> TryResult {
+        let timeout = prepared.task().execution_timeout.map(|timeout| timeout.as_duration());
+        let call = Call {
+            module: prepared.module,
+            entry: match &claimed.resume {
+                None => Entry::Execute { arguments: prepared.arguments.clone() },
+                Some(resume) => Entry::Resume { state: resume.state.clone(), event: resume.event.clone() },
+            },
+            context: prepared.context.clone(),
+            caller: prepared.caller.clone(),
+            limits: prepared.limits.clone(),
+            capabilities: Capabilities {
+                task: services.clone() as Arc<dyn TaskServices>,
+                http: self.parts.http.clone(),
+                sql: self.parts.sql.clone(),
+                object_store: self.parts.object_store.clone(),
+            },
+            cancel: stop.token.child_token(),
+        };
+        let cancel = call.cancel.clone();
+        let mut running = std::pin::pin!(self.parts.sandbox.call(call));
+        let report = match timeout {
+            None => running.await,
+            Some(timeout) => match tokio::time::timeout(timeout, &mut running).await {
+                Ok(report) => report,
+                Err(_) => {
+                    cancel.cancel();
+                    running.await;
+                    return execution_timed_out(timeout);
+                }
+            },
+        };
+        if stop.reason() == Some(StopReason::WorkerStops) {
+            return failure(FailureCause::Stopped, "the worker was stopped before the try was done".to_owned());
+        }
+        report.result
+    }
+}
+
+fn execution_timed_out(timeout: Duration) -> TryResult {
+    let seconds = timeout.as_secs_f64();
+    failure(FailureCause::ExecutionTimeout, format!("the try ran longer than its execution_timeout of {seconds} s"))
+}
+
+fn failure(cause: FailureCause, message: String) -> TryResult {
+    TryResult::Failure(Failure { cause, retryable: true, message, backtrace: None })
+}
+
+/// Takes what is to be pushed out of a result: a value is stored once, as an XCom.
+fn take_xcoms(result: TryResult, task: &Task, xcoms: &mut Vec<(String, Value)>) -> TryResult {
+    let (returned, result) = match result {
+        TryResult::Success { value } => (value, TryResult::Success { value: None }),
+        TryResult::Branch { follow } => (Some(Value::from(follow.clone())), TryResult::Branch { follow }),
+        other => (None, other),
+    };
+    let Some(value) = returned.filter(|value| task.do_xcom_push && !value.is_null()) else { return result };
+    if task.multiple_outputs && matches!(result, TryResult::Success { .. }) {
+        let Value::Object(outputs) = &value else {
+            return TryResult::Failure(Failure {
+                cause: FailureCause::Operator,
+                retryable: false,
+                message: "the task has `multiple_outputs`, but what it returned is no JSON object".to_owned(),
+                backtrace: None,
+            });
+        };
+        let one_each: Map<String, Value> = outputs.clone();
+        xcoms.extend(one_each);
+    }
+    xcoms.push((RETURN_VALUE.to_owned(), value));
+    result
+}
+
+impl TryServices {
+    /// The host's own word on the try.
+    pub fn say(&self, level: LogLevel, message: &str) {
+        let record = LogRecord {
+            at: self.now(),
+            level,
+            source: LogSource::Host,
+            message: message.to_owned(),
+            fields: Vec::new(),
+        };
+        self.log(record);
+    }
+}
