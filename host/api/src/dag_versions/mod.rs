@@ -1,0 +1,4 @@
+//! `/dags/{dag_id}/dagVersions`.
+
+pub mod get;
+pub mod list;

@@ -1,0 +1,43 @@
+//! Versions of DAGs.
+
+use airlock_store::dags::DagVersion;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::display_name;
+
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DagVersionResponse {
+    id: Uuid,
+    version_number: u32,
+    dag_id: String,
+    bundle_name: Option<String>,
+    bundle_version: Option<String>,
+    created_at: DateTime<Utc>,
+    dag_display_name: String,
+    bundle_url: Option<String>,
+}
+
+impl From<&DagVersion> for DagVersionResponse {
+    fn from(version: &DagVersion) -> Self {
+        Self {
+            id: version.id,
+            version_number: version.version,
+            dag_id: version.dag_id.clone(),
+            bundle_name: None,
+            bundle_version: None,
+            created_at: version.created_at,
+            dag_display_name: display_name(&version.dag),
+            bundle_url: None,
+        }
+    }
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DAGVersionCollectionResponse)]
+pub struct DagVersionCollection {
+    pub dag_versions: Vec<DagVersionResponse>,
+    pub total_entries: u64,
+}

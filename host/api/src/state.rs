@@ -1,0 +1,114 @@
+//! Everything that handlers work with, put together once by the binary.
+
+use std::collections::HashMap;
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use airlock_blobs::Blobs;
+use airlock_core::id::TenantId;
+use airlock_store::Store;
+use airlock_store::wake::Wake;
+use airlock_vault::Vault;
+use chrono::{DateTime, Utc};
+use tokio::sync::Semaphore;
+
+use crate::auth::{LoginLimiter, Passwords};
+use crate::ports::{ConnectionTester, ModuleInspector};
+
+/// Tells the time; tests have their own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// The knobs of the API.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long the token of a login is good for.
+    pub login_lifetime: Duration,
+    /// Bytes of a body that is not a module.
+    pub body_limit: usize,
+    /// Bytes of a module.
+    pub module_limit: u64,
+    /// How long a request may take; uploads and streams have their own ends.
+    pub request_timeout: Duration,
+    /// How long an upload may take.
+    pub upload_timeout: Duration,
+    /// Uploads of one tenant at once; more wait.
+    pub uploads_per_tenant: usize,
+    /// Passwords that are being checked at once: each takes 19 MiB and tens of milliseconds of a core.
+    pub password_checks: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            login_lifetime: Duration::from_secs(24 * 3600),
+            body_limit: 2 << 20,
+            module_limit: 32 << 20,
+            request_timeout: Duration::from_secs(30),
+            upload_timeout: Duration::from_secs(300),
+            uploads_per_tenant: 2,
+            password_checks: 2,
+        }
+    }
+}
+
+/// What the API is made of.
+pub struct Parts {
+    pub store: Arc<dyn Store>,
+    pub blobs: Blobs,
+    pub vault: Arc<Vault>,
+    pub inspector: Arc<dyn ModuleInspector>,
+    pub connection_tester: Arc<dyn ConnectionTester>,
+    pub wake: Wake,
+    pub clock: Clock,
+    pub settings: Settings,
+}
+
+pub struct Shared {
+    parts: Parts,
+    pub passwords: Passwords,
+    pub logins: LoginLimiter,
+    uploads: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+}
+
+/// The state of the router; cloning shares it.
+#[derive(Clone)]
+pub struct ApiState(Arc<Shared>);
+
+impl ApiState {
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(Shared {
+            passwords: Passwords::new(parts.settings.password_checks),
+            logins: LoginLimiter::default(),
+            uploads: Mutex::default(),
+            parts,
+        }))
+    }
+
+    pub fn now(&self) -> DateTime<Utc> {
+        (self.clock)()
+    }
+
+    /// The turns at uploading that a tenant has.
+    pub fn upload_turns(&self, tenant: TenantId) -> Arc<Semaphore> {
+        let mut uploads = self.0.uploads.lock().unwrap_or_else(PoisonError::into_inner);
+        let turns = uploads.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(self.settings.uploads_per_tenant)));
+        Arc::clone(turns)
+    }
+
+    pub fn passwords(&self) -> &Passwords {
+        &self.0.passwords
+    }
+
+    pub fn logins(&self) -> &LoginLimiter {
+        &self.0.logins
+    }
+}
+
+impl Deref for ApiState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0.parts
+    }
+}

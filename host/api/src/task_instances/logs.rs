@@ -1,0 +1,206 @@
+use std::time::Duration;
+
+use airlock_blobs::{LogChunk, LogKey, LogLine};
+use airlock_core::access::{Action, Resource};
+use airlock_core::state::TaskState;
+use airlock_store::instances::InstanceRow;
+use axum::Json;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures::stream;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::extract::{Path, Principal, Query};
+use crate::lookup;
+use crate::models::{LogMessage, LogResponse};
+use crate::problem::{Answer, Problem, Refusals};
+use crate::state::ApiState;
+
+/// Bytes of a log in one JSON answer; the continuation token leads to the rest.
+const LARGEST_ANSWER: usize = 4 << 20;
+/// The same, for those who ask for everything.
+const LARGEST_WHOLE: usize = 64 << 20;
+/// Bytes of a log in one chunk of a stream.
+const STREAM_CHUNK: usize = 64 << 10;
+/// How often a growing log is looked at.
+const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LogQuery {
+    /// Everything there is at once, up to 64 MiB instead of 4.
+    #[serde(default)]
+    full_content: bool,
+    /// -1: the task is not mapped.
+    #[serde(default = "crate::models::unmapped")]
+    map_index: i32,
+    /// The `continuation_token` of the answer before.
+    token: Option<String>,
+}
+
+/// The log of one try.
+///
+/// As JSON: what there is now, and a token to read on from while the try goes on. As `application/x-ndjson` or `text/plain`:
+/// a stream of lines that ends with the try.
+#[utoipa::path(get, path = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/logs/{try_number}",
+    tag = "Task Instance", operation_id = "get_log",
+    params(("dag_id" = String, Path), ("dag_run_id" = String, Path), ("task_id" = String, Path),
+        ("try_number" = u32, Path), LogQuery),
+    responses((status = 200, content((LogResponse = "application/json"), (String = "application/x-ndjson"),
+        (String = "text/plain"))), Refusals))]
+pub async fn get_log(
+    State(state): State<ApiState>,
+    principal: Principal,
+    Path((dag_id, run_id, task_id, try_number)): Path<(String, String, String, u32)>,
+    Query(query): Query<LogQuery>,
+    headers: HeaderMap,
+) -> Answer<Response> {
+    principal.may(Action::Read, Resource::TaskLog)?;
+    let offset = query.token.as_deref().map_or(Ok(0), read_token)?;
+    let row = lookup::instance(&*state.store, principal.tenant, &dag_id, &run_id, &task_id, query.map_index).await?;
+    let key = LogKey { run: row.run, instance: row.id, try_number };
+    let log = TryLog { state, key };
+    let goes_on = log.goes_on(&row).await?;
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let most = if query.full_content { LARGEST_WHOLE } else { LARGEST_ANSWER };
+    let format = match accept {
+        "application/x-ndjson" => Format::Lines,
+        "text/plain" => Format::Text,
+        _ => return log.answer(offset, most, goes_on).await.map(|answer| Json(answer).into_response()),
+    };
+    let mut response = log.stream(row, offset, format).into_response();
+    if goes_on && let Ok(token) = write_token(offset).parse() {
+        response.headers_mut().insert("airflow-continuation-token", token);
+    }
+    Ok(response)
+}
+
+#[derive(Clone, Copy)]
+enum Format {
+    Lines,
+    Text,
+}
+
+impl Format {
+    fn content_type(self) -> &'static str {
+        match self {
+            Self::Lines => "application/x-ndjson",
+            Self::Text => "text/plain; charset=utf-8",
+        }
+    }
+
+    fn write(self, line: LogLine) -> String {
+        match self {
+            Self::Text => {
+                let fields: String = line.fields.iter().map(|(name, value)| format!(" {name}={value}")).collect();
+                let instant = line.timestamp.format("%Y-%m-%dT%H:%M:%S%.3fZ");
+                format!("[{instant}] {} - {}{fields}\n", line.level.to_uppercase(), line.event)
+            }
+            Self::Lines => match serde_json::to_string(&message(line)) {
+                Ok(text) => text + "\n",
+                // Strings and JSON values always serialise.
+                Err(_) => String::new(),
+            },
+        }
+    }
+}
+
+fn message(line: LogLine) -> LogMessage {
+    let LogLine { timestamp, level, source, event, mut fields } = line;
+    // The message's own members win over fields of the same name.
+    for name in ["timestamp", "event", "level", "logger"] {
+        fields.shift_remove(name);
+    }
+    LogMessage { timestamp, event, level, logger: source, fields }
+}
+
+struct TryLog {
+    state: ApiState,
+    key: LogKey,
+}
+
+impl TryLog {
+    /// Whether more may be written: the try is not finished.
+    ///
+    /// # Errors
+    /// 404 if the instance has no such try.
+    async fn goes_on(&self, row: &InstanceRow) -> Answer<bool> {
+        let tries = self.state.store.tries(self.key.run.tenant, row.id).await?;
+        let this = tries.iter().find(|try_row| try_row.try_number == self.key.try_number);
+        match this {
+            Some(this) => Ok(!this.state.is_some_and(ends_try)),
+            // Airflow counts an instance that never began as in its try 0.
+            None if self.key.try_number == row.try_number => Ok(!row.state.is_some_and(TaskState::is_finished)),
+            None => Err(Problem::not_found(format!(
+                "TaskInstance not found: `{}` has no try {}; its newest is {}",
+                row.task_id, self.key.try_number, row.try_number
+            ))),
+        }
+    }
+
+    async fn read(&self, offset: u64, maximum: usize) -> Answer<LogChunk> {
+        let (blobs, key) = (self.state.blobs.clone(), self.key);
+        let read = tokio::task::spawn_blocking(move || blobs.read_log(&key, offset, maximum)).await;
+        read.map_err(Problem::internal)?.map_err(Problem::internal)
+    }
+
+    /// `goes_on` was found before the log is read: what a finished try wrote is all there by then.
+    async fn answer(&self, offset: u64, most: usize, goes_on: bool) -> Answer<LogResponse> {
+        let chunk = self.read(offset, most).await?;
+        Ok(LogResponse {
+            continuation_token: (goes_on || !chunk.at_end).then(|| write_token(chunk.next)),
+            content: chunk.lines.into_iter().map(message).collect(),
+        })
+    }
+
+    fn stream(self, row: InstanceRow, offset: u64, format: Format) -> Response {
+        struct Reading {
+            log: TryLog,
+            row: InstanceRow,
+            offset: u64,
+        }
+        let first = Some(Reading { log: self, row, offset });
+        let chunks = stream::unfold(first, move |reading| async move {
+            let mut reading = reading?;
+            let next = async {
+                loop {
+                    let goes_on = reading.log.goes_on(&reading.row).await?;
+                    let chunk = reading.log.read(reading.offset, STREAM_CHUNK).await?;
+                    reading.offset = chunk.next;
+                    let done = chunk.at_end && !goes_on;
+                    if done || !chunk.lines.is_empty() {
+                        let text: String = chunk.lines.into_iter().map(|line| format.write(line)).collect();
+                        return Answer::Ok((Bytes::from(text), done));
+                    }
+                    tokio::time::sleep(FOLLOW_INTERVAL).await;
+                }
+            };
+            match next.await {
+                Ok((text, done)) => Some((Ok(text), (!done).then_some(reading))),
+                Err(problem) => Some((Err(axum::Error::new(std::io::Error::other(problem.detail))), None)),
+            }
+        });
+        ([(header::CONTENT_TYPE, format.content_type())], Body::from_stream(chunks)).into_response()
+    }
+}
+
+/// The states that end a try; a rescheduled or deferred one goes on under the same number.
+const fn ends_try(state: TaskState) -> bool {
+    state.is_finished() || matches!(state, TaskState::UpForRetry)
+}
+
+fn write_token(offset: u64) -> String {
+    URL_SAFE_NO_PAD.encode(format!("at:{offset}"))
+}
+
+/// A token holds no more than where to read on; who may read is asked each time, so that it needs no signature.
+fn read_token(token: &str) -> Answer<u64> {
+    let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| text.strip_prefix("at:")?.parse().ok())
+        .ok_or_else(|| Problem::bad_request("the token is none that this server gave"))
+}

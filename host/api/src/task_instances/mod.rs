@@ -1,0 +1,55 @@
+//! `/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances`.
+
+pub mod get;
+pub mod list;
+pub mod list_batch;
+pub mod list_mapped;
+pub mod logs;
+pub mod tries;
+
+use airlock_core::id::TenantId;
+use airlock_core::state::TaskState;
+use airlock_store::Store;
+use airlock_store::instances::InstanceRow;
+
+use crate::extract::Order;
+use crate::lookup::Versions;
+use crate::models::TaskInstanceResponse;
+use crate::problem::{Answer, Problem};
+
+const ORDER: &Order = &[
+    ("id", "id"),
+    ("state", "state"),
+    ("duration", "duration"),
+    ("start_date", "start_date"),
+    ("end_date", "end_date"),
+    ("map_index", "map_index"),
+    ("task_id", "task_id"),
+    ("queued_when", "queued_when"),
+    ("logical_date", "logical_date"),
+    ("run_after", "run_after"),
+];
+
+async fn response(store: &dyn Store, tenant: TenantId, row: &InstanceRow) -> Answer<TaskInstanceResponse> {
+    let version = store.dag_version(tenant, &row.dag_id, row.dag_version).await?;
+    Ok(TaskInstanceResponse::new(row, version.as_ref()))
+}
+
+async fn responses(store: &dyn Store, tenant: TenantId, rows: &[InstanceRow]) -> Answer<Vec<TaskInstanceResponse>> {
+    let mut versions = Versions::new(store, tenant);
+    let mut responses = Vec::with_capacity(rows.len());
+    for row in rows {
+        let version = versions.get(&row.dag_id, row.dag_version).await?;
+        responses.push(TaskInstanceResponse::new(row, version.as_deref()));
+    }
+    Ok(responses)
+}
+
+/// The states of a filter; `no_status` is Airflow's word for none.
+fn states(names: &[String]) -> Answer<Vec<Option<TaskState>>> {
+    let state = |name: &String| match name.as_str() {
+        "no_status" | "none" => Ok(None),
+        name => name.parse().map(Some).map_err(|error| Problem::invalid("", format!("the parameter `state`: {error}"))),
+    };
+    names.iter().map(state).collect()
+}

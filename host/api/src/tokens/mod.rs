@@ -1,0 +1,5 @@
+//! `/tokens`: everybody their own, administrators all of the tenant.
+
+pub mod create;
+pub mod delete;
+pub mod list;

@@ -1,0 +1,59 @@
+use airlock_core::access::Resource;
+use async_trait::async_trait;
+use axum::Json;
+use axum::extract::State;
+
+use super::{absent, patched, row};
+use crate::bulk::{BulkBody, BulkResponse, BulkTarget, perform};
+use crate::extract::{Patch, Principal, ValidJson};
+use crate::models::VariableBody;
+use crate::problem::{Answer, Refusals};
+use crate::secret::Secrets;
+use crate::state::ApiState;
+
+/// Makes, changes and removes variables.
+#[utoipa::path(patch, path = "/variables", tag = "Variable", operation_id = "bulk_variables", request_body = BulkBody,
+    responses((status = 200, body = BulkResponse), Refusals))]
+pub async fn bulk_variables(
+    State(state): State<ApiState>,
+    principal: Principal,
+    ValidJson(body): ValidJson<BulkBody>,
+) -> Answer<Json<BulkResponse>> {
+    perform(&Target { state: &state, principal: &principal }, &principal, body).await.map(Json)
+}
+
+struct Target<'a> {
+    state: &'a ApiState,
+    principal: &'a Principal,
+}
+
+#[async_trait]
+impl BulkTarget for Target<'_> {
+    type Body = VariableBody;
+    const RESOURCE: Resource = Resource::Variable;
+    const KEY: &'static str = "key";
+
+    fn key(body: &VariableBody) -> &str {
+        &body.key
+    }
+
+    async fn exists(&self, key: &str) -> Answer<bool> {
+        Ok(self.state.store.variable(self.principal.tenant, key).await?.is_some())
+    }
+
+    async fn create(&self, body: VariableBody) -> Answer<()> {
+        let row = row(Secrets::of(self.state, self.principal), body)?;
+        Ok(self.state.store.create_variable(self.principal.tenant, &row).await?)
+    }
+
+    async fn update(&self, patch: &Patch<VariableBody>, mask: &[String]) -> Answer<()> {
+        let (store, tenant) = (&self.state.store, self.principal.tenant);
+        let stored = store.variable(tenant, &patch.body.key).await?.ok_or_else(|| absent(&patch.body.key))?;
+        let changed = patched(Secrets::of(self.state, self.principal), stored, patch, mask)?;
+        Ok(store.put_variable(tenant, &changed).await?)
+    }
+
+    async fn delete(&self, key: &str) -> Answer<bool> {
+        Ok(self.state.store.delete_variable(self.principal.tenant, key).await?)
+    }
+}

@@ -1,0 +1,13 @@
+//! The API through its router, over a real SQLite store: what clients see.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod administration;
+mod dags;
+mod faults;
+mod instances;
+mod isolation;
+mod login;
+mod operators;
+mod runs;
+mod settings;
+mod support;
