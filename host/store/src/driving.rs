@@ -153,10 +153,6 @@ pub trait Driving: Send + Sync {
     async fn release_runs(&self, owner: Uuid) -> StoreResult<u64>;
     /// A run as it stands, whoever holds it. None if it is gone.
     async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>>;
-    /// Of the given runs, those whose epoch is no longer the given one, that this owner does not hold, or that have ended or
-    /// are gone: requests from outside, or another scheduler, came in between.
-    async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>>;
-
     /// What the run before this one left, for tasks with `depends_on_past`: the run of the same DAG with the greatest logical date
     /// before this run's, whatever its state; with `automated`, only runs that are not manual count. A run without a logical
     /// date has no past. `tasks` are the task ids that are asked for.
@@ -182,11 +178,11 @@ pub trait Driving: Send + Sync {
         admit: &(dyn for<'a> Fn(&'a Usage) -> Vec<Admission> + Send + Sync),
     ) -> StoreResult<Committed>;
 
-    /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, and raises its epoch. Answers false,
-    /// and changes nothing, if the run's epoch is no longer `epoch` or if one of the moves finds another state, because the run's
+    /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, raises its epoch and gives up its lease,
+    /// so that a scheduler takes it anew: nobody has to ask whether his runs are still as he knows them. Answers false, and
+    /// changes nothing, if the run's epoch is no longer `epoch` or if one of the moves finds another state, because the run's
     /// scheduler was first: load the run again and decide anew. Queue rows of instances that leave `queued` or `running` go, so
-    /// that their workers learn at the next heartbeat that they are to stop. The lease stays with its owner unless the run's
-    /// state changes to `queued` or to a final one.
+    /// that their workers learn at the next heartbeat that they are to stop.
     ///
     /// # Errors
     ///

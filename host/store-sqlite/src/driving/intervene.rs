@@ -6,6 +6,7 @@ use airlock_store::driving::RunChange;
 use chrono::{DateTime, Utc};
 
 use super::changes::apply;
+use super::leases::give_up;
 use super::run_states::{self, By};
 use crate::error::Result;
 use crate::{SqliteStore, begin};
@@ -31,6 +32,7 @@ pub async fn intervene(store: &SqliteStore, key: RunKey, epoch: i64, change: &Ru
     if let Some(now) = moment(change)? {
         run_states::write(&mut transaction, &[(key, change)], By::Request, now).await?;
     }
+    give_up(&mut transaction, key).await?;
     transaction.commit().await?;
     Ok(true)
 }

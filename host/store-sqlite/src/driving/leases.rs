@@ -23,9 +23,13 @@ pub async fn release(store: &SqliteStore, owner: Uuid) -> Result<u64> {
     Ok(update.execute(&mut *store.writer().await).await?.rows_affected())
 }
 
-pub async fn overtaken(store: &SqliteStore, owner: Uuid, runs: &[(RunKey, i64)]) -> Result<Vec<RunKey>> {
-    let held = held(&mut *store.reader().await?, owner, runs).await?;
-    Ok(runs.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)).collect())
+/// Takes a run from whoever drives it.
+pub async fn give_up(connection: &mut SqliteConnection, key: RunKey) -> Result<()> {
+    let update = sqlx::query(
+        "UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE tenant_id = ?1 AND run_key = ?2",
+    );
+    update.bind(key.tenant.0).bind(key.id).execute(connection).await?;
+    Ok(())
 }
 
 /// Of these runs with their epochs, those that this owner holds at just that epoch.

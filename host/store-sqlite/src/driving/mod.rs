@@ -63,10 +63,6 @@ impl Driving for SqliteStore {
         let mut snapshot = self.snapshot().await?;
         Ok(load::load_runs(self, &mut snapshot, &[key]).await?.pop())
     }
-    async fn overtaken_runs(&self, owner: Uuid, runs: &[(RunKey, i64)]) -> StoreResult<Vec<RunKey>> {
-        Ok(leases::overtaken(self, owner, runs).await?)
-    }
-
     async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past> {
         Ok(past::past_of(self, run, automated, tasks).await?)
     }
