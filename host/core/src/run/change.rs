@@ -1,5 +1,7 @@
 //! Changes of a run as data: what the run machine and people's requests come to, and what a store applies.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
@@ -92,4 +94,27 @@ pub struct RunChange {
     pub run_state: Option<RunState>,
     /// When the run's state changes. A scheduler may leave it out: it is the time of its batch then.
     pub at: Option<DateTime<Utc>>,
+}
+
+impl RunChange {
+    /// An instance that is made and scheduled in one change is made as scheduled.
+    pub fn fold_moves_into_creates(&mut self) {
+        if self.create.is_empty() {
+            return;
+        }
+        let places: HashMap<Uuid, usize> = self.create.iter().enumerate().map(|(place, new)| (new.id, place)).collect();
+        self.moves.retain(|moved| {
+            let Some(new) = places.get(&moved.instance).map(|place| &mut self.create[*place]) else { return true };
+            let folds = moved.to == Some(TaskState::Scheduled) && moved.from_states == [new.state];
+            if folds {
+                new.state = moved.to;
+                new.scheduled_at = Some(moved.at);
+            }
+            !folds
+        });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.create.is_empty() && self.moves.is_empty() && self.run_state.is_none()
+    }
 }

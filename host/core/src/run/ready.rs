@@ -71,6 +71,10 @@ impl RunMachine {
         })
     }
 
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
     /// Every instance that may be queued, in order.
     pub fn ready(&self) -> impl Iterator<Item = ReadyInstance<'_>> {
         self.ready_tasks().flat_map(|task| task.instances())

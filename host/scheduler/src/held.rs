@@ -1,0 +1,147 @@
+//! The runs that this scheduler holds.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::sync::{Arc, Weak};
+
+use airlock_core::dag::Dag;
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::limits::TenantPolicy;
+use airlock_core::run::{Event, Instance, NewInstance, Plan, RunFacts, RunMachine};
+use airlock_store::driving::LoadedRun;
+use airlock_store::instances::InstanceRow;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::round::Round;
+
+/// A run with its machine.
+pub(crate) struct HeldRun {
+    pub(crate) machine: RunMachine,
+    pub(crate) epoch: i64,
+    pub(crate) dag_id: String,
+    pub(crate) run_id: String,
+    pub(crate) dag_version: u32,
+    pub(crate) policy: Arc<TenantPolicy>,
+}
+
+#[derive(Default)]
+pub(crate) struct Held {
+    pub(crate) runs: HashMap<RunKey, HeldRun>,
+    /// Plans of DAG versions that some run uses.
+    plans: HashMap<(TenantId, String, u32), Weak<Plan>>,
+    timers: BinaryHeap<Reverse<(DateTime<Utc>, RunKey)>>,
+    /// Runs that may have something to admit. A run that is at its own limit is not here until something happens to it.
+    pub(crate) ready: BTreeSet<RunKey>,
+    /// Runs with tasks that wait for what came before, and whether they have something to ask that has not been asked.
+    pub(crate) awaiting_past: BTreeMap<RunKey, bool>,
+}
+
+impl Held {
+    /// Takes a run on, in place of what was known of it, and lets its machine begin.
+    pub(crate) fn adopt(&mut self, loaded: LoadedRun, now: DateTime<Utc>, round: &mut Round) {
+        let LoadedRun { run, dag, instances, policy } = loaded;
+        let plan = self.plan(run.key.tenant, &run.dag_id, run.dag_version, dag);
+        let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
+        let known: Vec<Instance> = instances.into_iter().map(instance_of).chain(new.iter().map(unstarted)).collect();
+        let facts = RunFacts {
+            logical_date: run.logical_date,
+            started_at: run.started_at,
+            ignores_past: false,
+        };
+        let machine = RunMachine::new(plan, facts, known);
+        let held = HeldRun {
+            machine,
+            epoch: run.epoch,
+            dag_id: run.dag_id,
+            run_id: run.run_id,
+            dag_version: run.dag_version,
+            policy,
+        };
+        self.forget(run.key);
+        self.runs.insert(run.key, held);
+        round.create(run.key, new);
+        self.tell(run.key, Event::Begin, now, round);
+    }
+
+    /// Tells a run what happened, and takes note of what is to follow. Answers whether anything is.
+    pub(crate) fn tell(&mut self, key: RunKey, event: Event, now: DateTime<Utc>, round: &mut Round) -> bool {
+        let Some(held) = self.runs.get_mut(&key) else { return false };
+        let is_answer = matches!(event, Event::Past(_));
+        let effects = held.machine.on_event(event, now);
+        if held.machine.has_ready() {
+            self.ready.insert(key);
+        } else {
+            self.ready.remove(&key);
+        }
+        if held.machine.past_query().is_some() {
+            self.awaiting_past.insert(key, !is_answer);
+        } else {
+            self.awaiting_past.remove(&key);
+        }
+        let any = !effects.is_empty();
+        self.timers.extend(round.take_in(key, effects).map(|at| Reverse((at, key))));
+        any
+    }
+
+    pub(crate) fn forget(&mut self, key: RunKey) -> Option<HeldRun> {
+        self.ready.remove(&key);
+        self.awaiting_past.remove(&key);
+        self.runs.remove(&key)
+    }
+
+    pub(crate) fn next_timer(&self) -> Option<DateTime<Utc>> {
+        self.timers.peek().map(|timer| timer.0.0)
+    }
+
+    /// Runs that asked to be woken by now. A timer outlives its run; being told of it does no harm.
+    pub(crate) fn due(&mut self, now: DateTime<Utc>) -> BTreeSet<RunKey> {
+        let mut due = BTreeSet::new();
+        while let Some(Reverse((_, key))) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now) {
+            self.timers.pop();
+            due.insert(key);
+        }
+        due
+    }
+
+    fn plan(&mut self, tenant: TenantId, dag_id: &str, version: u32, dag: Arc<Dag>) -> Arc<Plan> {
+        let name = (tenant, dag_id.to_owned(), version);
+        if let Some(plan) = self.plans.get(&name).and_then(Weak::upgrade) {
+            return plan;
+        }
+        self.plans.retain(|_, plan| plan.strong_count() > 0);
+        let plan = Arc::new(Plan::new(dag));
+        self.plans.insert(name, Arc::downgrade(&plan));
+        plan
+    }
+}
+
+fn instance_of(row: InstanceRow) -> Instance {
+    Instance {
+        id: row.id,
+        task_id: row.task_id,
+        map_index: row.map_index,
+        state: row.state,
+        try_number: row.try_number,
+        max_tries: row.max_tries,
+        first_started_at: row.first_started_at,
+        wake_at: row.wake_at,
+        reschedules: row.reschedules,
+        resume_state: row.resume_state,
+    }
+}
+
+fn unstarted(new: &NewInstance) -> Instance {
+    Instance {
+        id: new.id,
+        task_id: new.task_id.clone(),
+        map_index: new.map_index,
+        state: new.state,
+        try_number: 0,
+        max_tries: new.max_tries,
+        first_started_at: None,
+        wake_at: None,
+        reschedules: 0,
+        resume_state: None,
+    }
+}

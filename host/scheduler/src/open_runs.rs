@@ -1,0 +1,70 @@
+//! Opening runs that are due.
+
+use airlock_core::state::RunType;
+use airlock_core::timetable::{NextRun, TimetableError, next_run, run_id};
+use airlock_store::StoreResult;
+use airlock_store::driving::DueDag;
+use airlock_store::runs::NewRun;
+use chrono::{DateTime, Utc};
+
+use crate::round::Round;
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    /// Opens at most one run of each DAG that is due: one that catches up does not keep others waiting.
+    pub(crate) async fn open_runs(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
+        let due_dags = self.store.due_dags(now, self.options.batch).await?;
+        for due in &due_dags {
+            self.open_run(due, now).await?;
+        }
+        // A DAG that catches up is due again at once, until it is at its limit of runs.
+        round.more |= !due_dags.is_empty();
+        self.next_due = self.store.earliest_due().await?;
+        Ok(())
+    }
+
+    /// What is due is worked out anew: what the database says of it may be of the time before a pause, or before a change of the
+    /// schedule.
+    async fn open_run(&self, due: &DueDag, now: DateTime<Utc>) -> StoreResult<()> {
+        let (tenant, dag_id) = (due.row.tenant, &due.row.dag_id);
+        let last = self.store.last_automated_run(tenant, dag_id).await?;
+        let last = last.and_then(|run| run.data_interval.or(run.logical_date.map(|date| (date, date))));
+        let plan = next_run(&due.row.dag, last, now).and_then(|run| match run {
+            Some(run) if run.run_after <= now => {
+                let next = next_run(&due.row.dag, run.data_interval, now)?;
+                Ok((Some(run), next))
+            }
+            not_yet => Ok((None, not_yet)),
+        });
+        let (run, next) = match plan {
+            Ok(plan) => plan,
+            Err(TimetableError(error)) => {
+                tracing::error!(dag.id = dag_id, "{dag_id} is not scheduled any more: {error}");
+                (None, None)
+            }
+        };
+        let new = run.map(|run| scheduled(due, run, now));
+        let opened = self.store.open_run(due, new.as_ref(), next.as_ref()).await?;
+        if let Some(opened) = opened {
+            tracing::info!(dag.id = dag_id, run.id = opened.run_id, "{dag_id}/{} is due", opened.run_id);
+        }
+        Ok(())
+    }
+}
+
+fn scheduled(due: &DueDag, run: NextRun, now: DateTime<Utc>) -> NewRun {
+    NewRun {
+        tenant: due.row.tenant,
+        dag_id: due.row.dag_id.clone(),
+        run_id: run_id(RunType::Scheduled, run.run_after, None),
+        run_type: RunType::Scheduled,
+        logical_date: run.logical_date,
+        data_interval: run.data_interval,
+        run_after: run.run_after,
+        conf: serde_json::Map::new(),
+        note: None,
+        triggered_by: "timetable".to_owned(),
+        triggering_user: None,
+        now,
+    }
+}

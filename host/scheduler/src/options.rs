@@ -1,0 +1,35 @@
+use std::time::Duration;
+
+/// How a scheduler works. The defaults suit one process on SQLite as well as many on PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchedulerOptions {
+    /// As it is shown to people.
+    pub hostname: String,
+    /// Time between passes that look for what no wake-up told of.
+    pub pass_interval: Duration,
+    /// How long a run is held without being renewed. After a scheduler's death its runs go on when this is over.
+    pub run_lease: Duration,
+    pub heartbeat_interval: Duration,
+    pub housekeeping_interval: Duration,
+    /// How long a process that has not been heard of is remembered.
+    pub forget_processes_after: Duration,
+    /// Reported tries, lost tries, due DAGs and runs that one round takes in, each.
+    pub batch: u32,
+    /// Task instances that one round queues.
+    pub admissions: usize,
+}
+
+impl Default for SchedulerOptions {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            pass_interval: Duration::from_secs(1),
+            run_lease: Duration::from_secs(15),
+            heartbeat_interval: Duration::from_secs(5),
+            housekeeping_interval: Duration::from_secs(60),
+            forget_processes_after: Duration::from_secs(7 * 86_400),
+            batch: 1_000,
+            admissions: 1_000,
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Results that workers have reported.
+
+use airlock_core::run::{EndedTry, Event};
+use airlock_store::StoreResult;
+use chrono::{DateTime, Utc};
+
+use crate::round::Round;
+use crate::scheduler::Scheduler;
+
+impl Scheduler {
+    pub(crate) async fn take_reports(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
+        let reported = self.store.reported_tries(self.id, self.options.batch).await?;
+        round.more |= reported.len() >= self.options.batch as usize;
+        for report in reported {
+            let (key, token) = (report.run, report.lease_token);
+            if self.unclaimed_reports.contains(&token) {
+                continue;
+            }
+            let ended = EndedTry {
+                instance: report.instance,
+                try_number: report.try_number,
+                lease_token: token,
+                hostname: report.hostname,
+                started_at: Some(report.started_at),
+                ended_at: report.ended_at,
+                result: report.result,
+                rendered_fields: report.rendered_fields,
+            };
+            if !self.held.tell(key, Event::Ended(ended), now, round) {
+                // The machine does not know this try as running. That can only be a machine that is behind the database: it is
+                // made anew once, and if that does not help, the report is passed over rather than looked at for ever.
+                tracing::warn!(run.key = key.id, try.token = %token, "a report does not fit what is known of its run");
+                self.unclaimed_reports.insert(token);
+                self.held.forget(key);
+                self.reload.insert(key);
+                round.more = true;
+            }
+        }
+        Ok(())
+    }
+}

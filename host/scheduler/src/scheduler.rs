@@ -1,0 +1,174 @@
+//! The loop.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::run::Event;
+use airlock_store::wake::Wake;
+use airlock_store::{Store, StoreError, StoreResult};
+use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::held::Held;
+use crate::options::SchedulerOptions;
+use crate::round::Round;
+
+/// One scheduler. Any number may work on one database.
+pub struct Scheduler {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) wake: Wake,
+    pub(crate) options: SchedulerOptions,
+    /// Names this scheduler as the owner of runs; random, so that no later process is taken for it.
+    pub(crate) id: Uuid,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) held: Held,
+    /// Lease tokens of reports that a machine took no notice of, even after its run was loaded again.
+    pub(crate) unclaimed_reports: HashSet<Uuid>,
+    /// DAGs of which runs have changed in the round before, while others wait for their past.
+    pub(crate) moved_dags: BTreeSet<(TenantId, String)>,
+    /// Runs that are to be loaded again.
+    pub(crate) reload: BTreeSet<RunKey>,
+    /// Whether the database may know runs as ours that are not in memory.
+    forgetful: bool,
+    /// When the next run of any DAG is due.
+    pub(crate) next_due: Option<DateTime<Utc>>,
+    next_pass: DateTime<Utc>,
+    pub(crate) next_renewal: DateTime<Utc>,
+    pub(crate) next_heartbeat: DateTime<Utc>,
+    pub(crate) next_housekeeping: DateTime<Utc>,
+}
+
+/// Why a round begins.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cause {
+    /// DAGs or runs may have changed.
+    runs: bool,
+    /// Reports may have come.
+    reports: bool,
+}
+
+/// Instants are kept in microseconds by every database: the same in memory, so that both agree.
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now().trunc_subsecs(6)
+}
+
+pub(crate) fn delta(duration: Duration) -> TimeDelta {
+    TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
+}
+
+impl Scheduler {
+    pub fn new(store: Arc<dyn Store>, wake: Wake, options: SchedulerOptions) -> Self {
+        let now = now();
+        Self {
+            store,
+            wake,
+            options,
+            id: Uuid::new_v4(),
+            started_at: now,
+            held: Held::default(),
+            unclaimed_reports: HashSet::new(),
+            moved_dags: BTreeSet::new(),
+            reload: BTreeSet::new(),
+            forgetful: false,
+            next_due: None,
+            next_pass: now,
+            next_renewal: now,
+            next_heartbeat: now,
+            next_housekeeping: now,
+        }
+    }
+
+    /// Works until `shutdown`, then gives its runs back so that others can go on with them at once. An error of the database ends
+    /// a round, never the scheduler.
+    pub async fn run(mut self, shutdown: CancellationToken) {
+        tracing::info!(scheduler.id = %self.id, "scheduler {} begins", self.id);
+        let mut cause = Cause { runs: true, reports: true };
+        while !shutdown.is_cancelled() {
+            match self.round(cause).await {
+                Ok(true) => {
+                    cause = Cause { runs: true, reports: true };
+                    // A scheduler that always finds more must still let others of its runtime go on.
+                    tokio::task::yield_now().await;
+                }
+                Ok(false) => cause = self.sleep(&shutdown).await,
+                Err(error) => {
+                    self.start_over(&error);
+                    cause = Cause { runs: true, reports: true };
+                    let pause = self.options.pass_interval;
+                    tokio::select! {
+                        () = tokio::time::sleep(pause) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                }
+            }
+        }
+        self.stop().await;
+    }
+
+    /// What is in memory may differ from what was written: it is forgotten, and the runs are given back to be taken anew.
+    fn start_over(&mut self, error: &StoreError) {
+        tracing::error!(scheduler.id = %self.id, "a round failed, and its runs are to be loaded again: {error}");
+        self.held = Held::default();
+        self.reload.clear();
+        self.forgetful = true;
+    }
+
+    /// Sleeps until there is something to do.
+    async fn sleep(&self, shutdown: &CancellationToken) -> Cause {
+        let timed = [self.held.next_timer(), self.next_due].into_iter().flatten();
+        let until = timed.chain([self.next_pass, self.next_renewal]).min().unwrap_or(self.next_pass);
+        let pause = (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
+        tokio::select! {
+            () = shutdown.cancelled() => Cause::default(),
+            () = self.wake.reports().raised() => Cause { reports: true, ..Cause::default() },
+            () = self.wake.runs().raised() => Cause { runs: true, ..Cause::default() },
+            () = tokio::time::sleep(pause) => Cause::default(),
+        }
+    }
+
+    /// One round; answers whether another is to follow at once.
+    async fn round(&mut self, cause: Cause) -> StoreResult<bool> {
+        let now = now();
+        let timed = now >= self.next_pass;
+        if timed {
+            self.next_pass = now + delta(self.options.pass_interval);
+        }
+        if self.forgetful {
+            self.store.release_runs(self.id).await?;
+            self.forgetful = false;
+        }
+        self.keep_leases(now).await?;
+        self.keep_house(now).await?;
+
+        let mut round = Round::default();
+        self.load_again(now, &mut round).await?;
+        let is_due = self.next_due.is_some_and(|due| due <= now);
+        if timed || cause.runs || is_due {
+            self.open_runs(now, &mut round).await?;
+            self.take_runs(now, &mut round).await?;
+        }
+        if timed || cause.reports {
+            self.take_reports(now, &mut round).await?;
+        }
+        if timed {
+            self.expire_tries(now, &mut round).await?;
+        }
+        for key in self.held.due(now) {
+            self.held.tell(key, Event::Tick, now, &mut round);
+        }
+        self.ask_past(now, timed, &mut round).await?;
+        self.commit(now, timed || cause.runs, round).await
+    }
+
+    async fn stop(&mut self) {
+        let given_back = self.store.release_runs(self.id).await;
+        if let Err(error) = given_back {
+            tracing::warn!(scheduler.id = %self.id, "runs stay leased until their leases end: {error}");
+        }
+        self.say_goodbye().await;
+        tracing::info!(scheduler.id = %self.id, "scheduler {} has stopped", self.id);
+    }
+}
