@@ -75,7 +75,8 @@ impl Scheduler {
         }
         // An admission that did not take effect was decided on a state that is no more.
         let admitted: BTreeSet<&Uuid> = committed.admitted.iter().collect();
-        let missed = pass.admitted.iter().filter(|(instance, _)| !admitted.contains(instance)).map(|(_, (key, _))| *key);
+        let missed =
+            pass.admitted.iter().filter(|(instance, _)| !admitted.contains(instance)).map(|(_, (key, _))| *key);
         round.reload.extend(missed.filter(|key| !committed.overtaken.contains(key)));
         for key in &pass.at_their_limit {
             self.held.ready.remove(key);

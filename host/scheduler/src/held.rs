@@ -44,11 +44,7 @@ impl Held {
         let plan = self.plan(run.key.tenant, &run.dag_id, run.dag_version, dag);
         let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
         let known: Vec<Instance> = instances.into_iter().map(instance_of).chain(new.iter().map(unstarted)).collect();
-        let facts = RunFacts {
-            logical_date: run.logical_date,
-            started_at: run.started_at,
-            ignores_past: false,
-        };
+        let facts = RunFacts { logical_date: run.logical_date, started_at: run.started_at, ignores_past: false };
         let machine = RunMachine::new(plan, facts, known);
         let held = HeldRun {
             machine,

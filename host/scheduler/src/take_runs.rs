@@ -27,7 +27,9 @@ impl Scheduler {
             let epoch = self.held.forget(key).map(|held| held.epoch);
             match self.store.load_run(key).await? {
                 // Another epoch is somebody else's, or is given out when the run is taken.
-                Some(loaded) if !loaded.run.state.is_finished() && epoch.is_none_or(|epoch| epoch == loaded.run.epoch) => {
+                Some(loaded)
+                    if !loaded.run.state.is_finished() && epoch.is_none_or(|epoch| epoch == loaded.run.epoch) =>
+                {
                     self.held.adopt(loaded, now, round);
                 }
                 _ => {}

@@ -25,9 +25,8 @@ pub async fn release(store: &SqliteStore, owner: Uuid) -> Result<u64> {
 
 /// Takes a run from whoever drives it.
 pub async fn give_up(connection: &mut SqliteConnection, key: RunKey) -> Result<()> {
-    let update = sqlx::query(
-        "UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE tenant_id = ?1 AND run_key = ?2",
-    );
+    let update =
+        sqlx::query("UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE tenant_id = ?1 AND run_key = ?2");
     update.bind(key.tenant.0).bind(key.id).execute(connection).await?;
     Ok(())
 }

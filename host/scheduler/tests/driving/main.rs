@@ -1,0 +1,4 @@
+//! The scheduler on a real database.
+
+mod runs;
+mod world;
