@@ -29,10 +29,10 @@ pub async fn an_intervention_overtakes_the_scheduler(store: &dyn Store) {
         !store.intervene(run.key, run.epoch, &outdated).await.unwrap(),
         "a move that does not fit refuses the whole"
     );
-    assert_eq!(store.overtaken_runs(driver.owner, &[(run.key, run.epoch)]).await.unwrap(), []);
+    let undisturbed = driver.commit(vec![(run.key, run.epoch, RunChange::default())], 4).await;
+    assert_eq!(undisturbed, Committed::default());
 
     assert!(store.intervene(run.key, run.epoch, &clear).await.unwrap());
-    assert_eq!(store.overtaken_runs(driver.owner, &[(run.key, run.epoch)]).await.unwrap(), [run.key]);
     let orders = store.heartbeat_tries(worker.id, &[claimed.lease_token], at(60)).await.unwrap();
     assert_eq!(orders, [(claimed.lease_token, TryOrder::Stop)]);
     let loaded = store.load_run(run.key).await.unwrap().unwrap();
@@ -43,7 +43,8 @@ pub async fn an_intervention_overtakes_the_scheduler(store: &dyn Store) {
     let late = driver.commit(vec![(run.key, run.epoch, RunChange::default())], 5).await;
     assert_eq!(late.overtaken, [run.key]);
     let reloaded = driver.commit(vec![(run.key, loaded.run.epoch, RunChange::default())], 5).await;
-    assert_eq!(reloaded, Committed::default(), "the lease itself is as it was");
+    assert_eq!(reloaded.overtaken, [run.key], "the lease is given up");
+    assert_eq!(run_ids(&driver.take(5).await), "one", "whoever looks for runs finds it");
 }
 
 pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
@@ -55,7 +56,6 @@ pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     let end = RunChange { moves: failed, run_state: Some(RunState::Failed), at: Some(at(2)), ..RunChange::default() };
     driver.change(&run, end, 2).await;
     assert!(driver.take(3).await.is_empty());
-    assert_eq!(store.overtaken_runs(driver.owner, &[(run.key, run.epoch)]).await.unwrap(), [run.key]);
 
     let ended = store.load_run(run.key).await.unwrap().unwrap();
     let clear = RunChange {
@@ -79,6 +79,7 @@ pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     // Marking it while it is held ends it for its driver too.
     let mark = RunChange { run_state: Some(RunState::Success), at: Some(at(6)), ..RunChange::default() };
     assert!(store.intervene(run.key, again[0].run.epoch, &mark).await.unwrap());
-    assert_eq!(store.overtaken_runs(driver.owner, &[(run.key, again[0].run.epoch)]).await.unwrap(), [run.key]);
+    let late = driver.commit(vec![(run.key, again[0].run.epoch, RunChange::default())], 6).await;
+    assert_eq!(late.overtaken, [run.key]);
     assert_eq!(store.renew_runs(driver.owner, at(99)).await.unwrap(), 0);
 }
