@@ -11,6 +11,7 @@ pub mod fault;
 pub mod id;
 pub mod limits;
 pub mod mask;
+pub mod mark;
 pub mod near;
 pub mod outcome;
 pub mod retry;

@@ -9,7 +9,6 @@ use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
 use airlock_core::run::{Event, Instance, NewInstance, Plan, RunFacts, RunMachine};
 use airlock_store::driving::LoadedRun;
-use airlock_store::instances::InstanceRow;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
@@ -43,7 +42,7 @@ impl Held {
         let LoadedRun { run, dag, instances, policy } = loaded;
         let plan = self.plan(run.key.tenant, &run.dag_id, run.dag_version, dag);
         let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
-        let known: Vec<Instance> = instances.into_iter().map(instance_of).chain(new.iter().map(unstarted)).collect();
+        let known: Vec<Instance> = instances.into_iter().map(Instance::from).chain(new.iter().map(unstarted)).collect();
         let facts = RunFacts { logical_date: run.logical_date, started_at: run.started_at, ignores_past: false };
         let machine = RunMachine::new(plan, facts, known);
         let held = HeldRun {
@@ -109,21 +108,6 @@ impl Held {
         let plan = Arc::new(Plan::new(dag));
         self.plans.insert(name, Arc::downgrade(&plan));
         plan
-    }
-}
-
-fn instance_of(row: InstanceRow) -> Instance {
-    Instance {
-        id: row.id,
-        task_id: row.task_id,
-        map_index: row.map_index,
-        state: row.state,
-        try_number: row.try_number,
-        max_tries: row.max_tries,
-        first_started_at: row.first_started_at,
-        wake_at: row.wake_at,
-        reschedules: row.reschedules,
-        resume_state: row.resume_state,
     }
 }
 

@@ -52,6 +52,24 @@ pub struct InstanceRow {
     pub run_after: DateTime<Utc>,
 }
 
+/// What the core knows of an instance.
+impl From<InstanceRow> for airlock_core::run::Instance {
+    fn from(row: InstanceRow) -> Self {
+        Self {
+            id: row.id,
+            task_id: row.task_id,
+            map_index: row.map_index,
+            state: row.state,
+            try_number: row.try_number,
+            max_tries: row.max_tries,
+            first_started_at: row.first_started_at,
+            wake_at: row.wake_at,
+            reschedules: row.reschedules,
+            resume_state: row.resume_state,
+        }
+    }
+}
+
 /// One try, finished or not. A finished try never changes, but for its count of late results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TryRow {

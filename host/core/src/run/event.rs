@@ -26,6 +26,28 @@ pub struct Instance {
     pub resume_state: Option<Value>,
 }
 
+impl Instance {
+    /// Whether the newest try has not ended: it is queued, runs, or waits to go on.
+    pub(crate) fn has_open_try(&self) -> bool {
+        has_open_try(self.state, self.reschedules > 0 || self.resume_state.is_some())
+    }
+}
+
+pub(super) fn has_open_try(state: Option<TaskState>, goes_on: bool) -> bool {
+    match state {
+        Some(
+            TaskState::Queued
+            | TaskState::Running
+            | TaskState::Restarting
+            | TaskState::UpForReschedule
+            | TaskState::Deferred
+            | TaskState::AwaitingInput,
+        ) => true,
+        Some(TaskState::Scheduled) => goes_on,
+        _ => false,
+    }
+}
+
 /// What a machine knows of its run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFacts {

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::change::{Move, Settles};
-use super::event::{Effect, Event, Instance, RunFacts};
+use super::event::{Effect, Event, Instance, RunFacts, has_open_try};
 use super::past::{self, Past, PastQuery};
 use super::plan::{EdgeKind, Plan};
 use super::rule::{self, Counts, Decision};
@@ -45,13 +45,8 @@ impl Slot {
         self.reschedules > 0 || self.resume_state.is_some()
     }
 
-    /// Whether the newest try has not ended: it is queued, runs, or waits to go on.
     fn has_open_try(&self) -> bool {
-        match self.state {
-            Some(TaskState::Queued | TaskState::Running | TaskState::UpForReschedule | TaskState::Deferred) => true,
-            Some(TaskState::Scheduled) => self.goes_on(),
-            _ => false,
-        }
+        has_open_try(self.state, self.goes_on())
     }
 }
 

@@ -101,6 +101,15 @@ impl Plan {
         reachable(from, |number| &self.tasks[number].downstream)
     }
 
+    /// The ids of all tasks above and below a task, as asked; teardowns below are not among them, nor is the task itself.
+    pub fn relatives(&self, task_id: &str, upstream: bool, downstream: bool) -> HashSet<&str> {
+        let Some(number) = self.number(task_id) else { return HashSet::new() };
+        let above = if upstream { self.all_upstream(number) } else { HashSet::new() };
+        let below = if downstream { self.all_downstream([number]) } else { HashSet::new() };
+        let below = below.into_iter().filter(|number| !self.task(*number).is_teardown);
+        above.into_iter().chain(below).map(|number| self.task(number).task_id.as_str()).collect()
+    }
+
     fn all_upstream(&self, number: usize) -> HashSet<usize> {
         reachable([number], |number| &self.tasks[number].upstream)
     }

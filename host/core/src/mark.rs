@@ -1,0 +1,166 @@
+//! What a person's word changes: a run or a task instance is declared to be in a state.
+//!
+//! The changes name the states that they leave, and hold only as long as nothing has moved since: a store refuses them
+//! otherwise, and the request is worked out anew.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, Utc};
+
+use crate::dag::Dag;
+use crate::run::{Instance, Move, Plan, RunChange, Settles};
+use crate::state::{RunState, TaskState, names};
+use std::fmt;
+use std::str::FromStr;
+
+use crate::state::UnknownName;
+use serde::{Deserialize, Serialize};
+
+names! {
+    /// What a run can be marked as.
+    RunMark, "state that a run can be marked as", {
+        /// It goes on where it is, or again.
+        Queued = "queued",
+        Success = "success",
+        Failed = "failed",
+    }
+}
+
+names! {
+    /// What a task instance can be marked as.
+    TaskMark, "state that a task instance can be marked as", {
+        Success = "success",
+        Failed = "failed",
+        Skipped = "skipped",
+    }
+}
+
+impl TaskMark {
+    pub const fn state(self) -> TaskState {
+        match self {
+            Self::Success => TaskState::Success,
+            Self::Failed => TaskState::Failed,
+            Self::Skipped => TaskState::Skipped,
+        }
+    }
+}
+
+/// Ends a run, as in Airflow: what runs (or waits within a try) takes the run's state, what has not begun is skipped, and what
+/// has finished stays. Teardowns are left to do their work; where one still has to, the run ends when it is done.
+pub fn mark_run(dag: &Dag, instances: &[Instance], mark: RunMark, by: &str, now: DateTime<Utc>) -> RunChange {
+    let (run_state, running) = match mark {
+        RunMark::Queued => {
+            return RunChange { run_state: Some(RunState::Queued), at: Some(now), ..RunChange::default() };
+        }
+        RunMark::Success => (RunState::Success, TaskState::Success),
+        RunMark::Failed => (RunState::Failed, TaskState::Failed),
+    };
+    let why = format!("{by} has marked the run as {mark}");
+    let teardowns: HashSet<&str> =
+        dag.tasks.iter().filter(|task| task.is_teardown).map(|task| task.task_id.as_str()).collect();
+    let open = instances.iter().filter(|instance| !instance.state.is_some_and(TaskState::is_finished));
+    let (spared, ended): (Vec<&Instance>, Vec<&Instance>) =
+        open.partition(|instance| teardowns.contains(instance.task_id.as_str()));
+    let end = |instance: &Instance| {
+        let has_begun = matches!(
+            instance.state,
+            Some(TaskState::Running | TaskState::Deferred | TaskState::UpForReschedule | TaskState::AwaitingInput)
+        );
+        declare(instance, if has_begun { running } else { TaskState::Skipped }, &why, now)
+    };
+    RunChange {
+        moves: ended.into_iter().map(end).collect(),
+        run_state: spared.is_empty().then_some(run_state),
+        at: Some(now),
+        ..RunChange::default()
+    }
+}
+
+/// Which instances are marked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    pub task_id: String,
+    /// None: every instance of the task.
+    pub map_index: Option<i32>,
+    /// Also what is upstream of the task.
+    pub upstream: bool,
+    /// Also what is downstream of the task, but for teardowns.
+    pub downstream: bool,
+}
+
+/// Declares instances to be in a state, and lets what failed because of them try again: whatever downstream has failed, or has not
+/// run because of a failure, is cleared. A run that had ended goes on if anything was.
+pub fn mark_instances(
+    plan: &Plan,
+    run_state: RunState,
+    instances: &[Instance],
+    selection: &Selection,
+    mark: TaskMark,
+    by: &str,
+    now: DateTime<Utc>,
+) -> RunChange {
+    let state = mark.state();
+    let why = format!("{by} has marked it as {mark}");
+    let relatives = plan.relatives(&selection.task_id, selection.upstream, selection.downstream);
+    let is_meant = |instance: &&Instance| {
+        let is_task = instance.task_id == selection.task_id;
+        let is_index = selection.map_index.is_none_or(|index| index == instance.map_index);
+        (is_task && is_index) || (!is_task && relatives.contains(instance.task_id.as_str()))
+    };
+    let marked: Vec<&Instance> =
+        instances.iter().filter(is_meant).filter(|instance| instance.state != Some(state)).collect();
+    let below = plan.relatives(&selection.task_id, false, true);
+    let cleared: Vec<&Instance> = instances
+        .iter()
+        .filter(|instance| {
+            below.contains(instance.task_id.as_str())
+                && instance.state.is_some_and(TaskState::is_failure_like)
+                && !marked.iter().any(|marked| marked.id == instance.id)
+                && !is_meant(instance)
+        })
+        .collect();
+    let reopens = run_state.is_finished() && !cleared.is_empty();
+    let moves = marked.into_iter().map(|instance| declare(instance, state, &why, now));
+    RunChange {
+        moves: moves.chain(cleared.into_iter().map(|instance| clear(plan, instance, now))).collect(),
+        run_state: reopens.then_some(RunState::Queued),
+        at: Some(now),
+        ..RunChange::default()
+    }
+}
+
+fn declare(instance: &Instance, to: TaskState, why: &str, now: DateTime<Utc>) -> Move {
+    Move {
+        instance: instance.id,
+        from_states: vec![instance.state],
+        from_try: instance.try_number,
+        to: Some(to),
+        to_try: instance.try_number,
+        max_tries: instance.max_tries,
+        at: now,
+        wake_at: None,
+        reschedules: 0,
+        resume_state: None,
+        message: Some(why.to_owned()),
+        settles: instance.has_open_try().then(|| Settles::by_decision(to, now, why)),
+    }
+}
+
+/// Undecided again, with as many tries ahead as a new instance has.
+fn clear(plan: &Plan, instance: &Instance, now: DateTime<Utc>) -> Move {
+    let retries = plan.number(&instance.task_id).map_or(0, |number| plan.dag().tasks[number].retries);
+    Move {
+        instance: instance.id,
+        from_states: vec![instance.state],
+        from_try: instance.try_number,
+        to: None,
+        to_try: instance.try_number,
+        max_tries: instance.try_number + retries,
+        at: now,
+        wake_at: None,
+        reschedules: 0,
+        resume_state: None,
+        message: None,
+        settles: None,
+    }
+}
