@@ -176,11 +176,25 @@ impl Sandbox {
         }
     }
 
+    pub(crate) async fn prepared(&self, tenant: TenantId, module: Digest) -> Result<Arc<Prepared>, PrepareError> {
+        self.modules.get(tenant, module).await
+    }
+
     /// Runs one call of an operator to its end. Never fails as such: what goes wrong is the result of the try.
     pub async fn call(&self, call: Call) -> CallReport {
         let Call { module, entry, context, caller, limits, capabilities, cancel } = call;
+        let stack_bytes = self.runtime.options.stack_bytes as u64;
+        if limits.stack_bytes < stack_bytes {
+            // Better no try than one with more than it was to have.
+            let message = format!(
+                "`limits.stack_bytes` is {}, and this host gives every module a stack of {stack_bytes} bytes: leave the limit out, \
+                 or set at least that",
+                limits.stack_bytes
+            );
+            return CallReport::failed(FailureCause::Preparation, false, message);
+        }
         let ready = async {
-            let prepared = self.modules.get(caller.tenant, module).await?;
+            let prepared = self.prepared(caller.tenant, module).await?;
             let slot = self.runtime.slot(prepared.weight).await;
             Ok::<_, PrepareError>((prepared, slot))
         };

@@ -49,7 +49,5 @@ fn confine(cpu_seconds: u64, address_space: u64) -> rustix::io::Result<()> {
     setrlimit(Resource::Core, exactly(0))?;
     setrlimit(Resource::Fsize, exactly(0))?;
     setrlimit(Resource::Cpu, exactly(cpu_seconds))?;
-    setrlimit(Resource::As, exactly(address_space))?;
-    // Compiling may wait; tasks that run should not.
-    rustix::process::nice(5).map(|_| ())
+    setrlimit(Resource::As, exactly(address_space))
 }

@@ -136,7 +136,7 @@ pub(crate) async fn ask(
 ) -> (Result<Answer, Ended>, Usage) {
     let limits = state.limits.clone();
     let output = state.output.clone();
-    let meter = Arc::new(CpuMeter::default());
+    let meter = Arc::new(CpuMeter::new());
     let _ticking = runtime.ticker.enter();
     let started = Instant::now();
     let mut store = store(runtime, state, &meter);
@@ -179,7 +179,7 @@ fn store(runtime: &Runtime, state: CallState, meter: &Arc<CpuMeter>) -> Store<Ca
     store.set_max_component_handles(handles as usize * 2);
     let meter = meter.clone();
     store.epoch_deadline_callback(move |_| {
-        let used = meter.now();
+        let used = meter.tick();
         if used > cpu_limit {
             let milliseconds = |time: Duration| time.as_millis().try_into().unwrap_or(u64::MAX);
             let limit = LimitReached::new(Limit::Cpu, milliseconds(cpu_limit), milliseconds(used), "computing");

@@ -6,7 +6,7 @@ use airlock_core::outcome::{Deferral, ResumeEvent, TryResult};
 use airlock_sandbox::Entry;
 use serde_json::json;
 
-use crate::support::{Services, TENANT, assert_alive, call, fixture, misbehave, sandbox, value};
+use crate::support::{Services, TENANT, assert_alive, call, digest, fixture, misbehave, sandbox, value};
 
 #[tokio::test]
 async fn a_module_is_admitted_as_it_describes_itself() {
@@ -69,4 +69,12 @@ async fn many_calls_run_at_once() {
     for report in futures::future::join_all(calls).await {
         assert_eq!(report.unwrap().result, TryResult::Success { value: None });
     }
+}
+
+#[tokio::test]
+async fn the_floor_can_be_measured() {
+    let sandbox = sandbox();
+    let module = digest(&fixture("noop"));
+    assert!(sandbox.bare_loop(TENANT, module, 10).await.unwrap() > std::time::Duration::ZERO);
+    assert!(sandbox.call_loop(TENANT, module, 10).await.unwrap() > std::time::Duration::ZERO);
 }

@@ -76,6 +76,13 @@ async fn recursion_ends_at_the_stack() {
 }
 
 #[tokio::test]
+async fn a_smaller_stack_than_the_hosts_is_refused_rather_than_ignored() {
+    let (report, _) = misbehave(&sandbox(), json!({ "do": "context" }), |limits| limits.stack_bytes = 64 << 10).await;
+    assert_eq!(failure(&report).cause, FailureCause::Preparation);
+    assert!(failure(&report).message.contains("`limits.stack_bytes`"), "{}", failure(&report).message);
+}
+
+#[tokio::test]
 async fn floods_of_output_end_at_the_log_limit() {
     let sandbox = sandbox();
     for flood in [
