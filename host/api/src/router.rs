@@ -68,7 +68,10 @@ fn documents() -> OpenApiRouter<ApiState> {
 
 /// Bodies that are streamed to a file; the endpoint bounds their size and time.
 fn uploads() -> OpenApiRouter<ApiState> {
-    OpenApiRouter::new().routes(routes!(operators::upload::put_operator_version)).layer(DefaultBodyLimit::disable())
+    OpenApiRouter::new()
+        .routes(routes!(operators::upload::put_operator_version))
+        .routes(routes!(operators::upload::post_operator))
+        .layer(DefaultBodyLimit::disable())
 }
 
 fn usual(body_limit: usize) -> OpenApiRouter<ApiState> {

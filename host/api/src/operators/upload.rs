@@ -33,16 +33,43 @@ pub async fn put_operator_version(
     headers: HeaderMap,
     body: Body,
 ) -> Answer<(StatusCode, Json<OperatorVersionResponse>)> {
+    take_in(&state, &principal, &headers, body, |module| agrees(module, &name, &version)).await
+}
+
+/// Takes a module in under the name and version that it gives itself.
+#[utoipa::path(post, path = "/operators", tag = "Operator", operation_id = "post_operator",
+    request_body(content = Vec<u8>, content_type = "application/wasm"),
+    responses((status = 200, body = OperatorVersionResponse, description = "The version was there already"),
+        (status = 201, body = OperatorVersionResponse),
+        (status = 409, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 413, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"), Refusals))]
+pub async fn post_operator(
+    State(state): State<ApiState>,
+    principal: Principal,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer<(StatusCode, Json<OperatorVersionResponse>)> {
+    take_in(&state, &principal, &headers, body, |_| Ok(())).await
+}
+
+async fn take_in(
+    state: &ApiState,
+    principal: &Principal,
+    headers: &HeaderMap,
+    body: Body,
+    check: impl FnOnce(&AdmittedModule) -> Answer<()>,
+) -> Answer<(StatusCode, Json<OperatorVersionResponse>)> {
     principal.may(Action::Create, Resource::Operator)?;
-    check_headers(&headers, state.settings.module_limit)?;
+    check_headers(headers, state.settings.module_limit)?;
     let turns = state.upload_turns(principal.tenant);
     let uploading = async {
         let _turn = turns.acquire().await.map_err(Problem::internal)?;
         let upload = state.blobs.receive(body.into_data_stream(), state.settings.module_limit).await;
         let upload = upload.map_err(refused_upload)?;
         let module = state.inspector.admit(principal.tenant, upload.path()).await.map_err(refused_module)?;
-        agrees(&module, &name, &version)?;
-        keep(&state, &principal, upload, module).await
+        check(&module)?;
+        keep(state, principal, upload, module).await
     };
     // Dropping the upload removes its file, however this ends.
     timeout(state.settings.upload_timeout, uploading).await.unwrap_or_else(|_| {
