@@ -1,0 +1,50 @@
+//! `airlock runs`.
+
+pub mod watch;
+
+use anyhow::Result;
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Session;
+use crate::cli::{RunId, RunsCommand};
+use crate::client::segment;
+use crate::output::{self, Column};
+
+pub const COLUMNS: &[Column] = &[
+    ("DAG", "/dag_id"),
+    ("RUN", "/dag_run_id"),
+    ("STATE", "/state"),
+    ("TYPE", "/run_type"),
+    ("LOGICAL DATE", "/logical_date"),
+    ("START", "/start_date"),
+    ("END", "/end_date"),
+];
+
+pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
+    let client = session.client()?;
+    match command {
+        RunsCommand::List { dag_id, number } => {
+            let path = format!("/api/v2/dags/{}/dagRuns?order_by=-run_after&limit={number}", segment(&dag_id));
+            let mut page = client.get(&path).await?;
+            let runs =
+                page.get_mut("dag_runs").map(Value::take).and_then(|runs| runs.as_array().cloned()).unwrap_or_default();
+            output::rows(session.output, COLUMNS, &runs)
+        }
+        RunsCommand::Show(id) => output::record(session.output, COLUMNS, &client.get(&path(&id)).await?),
+        RunsCommand::Watch(id) => watch::until_end(&client, &id.dag_id, &id.run_id, session.output).await,
+        RunsCommand::Cancel(id) => {
+            let run = client.send(Method::PATCH, &path(&id), &json!({ "state": "failed" })).await?;
+            output::record(session.output, COLUMNS, &run)
+        }
+        RunsCommand::Delete(id) => {
+            client.delete(&path(&id)).await?;
+            eprintln!("removed the run `{}`", id.run_id);
+            Ok(())
+        }
+    }
+}
+
+fn path(id: &RunId) -> String {
+    format!("/api/v2/dags/{}/dagRuns/{}", segment(&id.dag_id), segment(&id.run_id))
+}

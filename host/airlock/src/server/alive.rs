@@ -1,0 +1,46 @@
+//! Signs of life, for `/monitor/health` and for whoever asks which processes there are.
+
+use std::time::Duration;
+
+use airlock_store::health::ProcessRow;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::parts::Parts;
+
+const EVERY: Duration = Duration::from_secs(5);
+
+/// Says that a role is alive, until `stop`; then that it stopped.
+pub async fn tell(parts: Parts, role: &'static str, stop: CancellationToken) {
+    let started_at = parts.now();
+    let mut row = ProcessRow {
+        id: Uuid::new_v4(),
+        role: role.to_owned(),
+        hostname: hostname(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at,
+        heartbeat_at: started_at,
+        stopped_at: None,
+    };
+    loop {
+        say(&parts, &row).await;
+        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+            break;
+        }
+        row.heartbeat_at = parts.now();
+    }
+    row.stopped_at = Some(parts.now());
+    say(&parts, &row).await;
+}
+
+async fn say(parts: &Parts, row: &ProcessRow) {
+    if let Err(error) = parts.store.process_heartbeat(row).await {
+        tracing::warn!(%error, "cannot tell the database that this {} is alive", row.role);
+    }
+}
+
+/// The name of this machine, as people know it.
+pub fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok().or_else(|| std::env::var("HOSTNAME").ok());
+    name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+}

@@ -1,0 +1,68 @@
+//! `airlock db`, on the SQLite file of `standalone`.
+
+use std::sync::Arc;
+
+use airlock_store::settings::{Sealed, SealedPlace};
+use airlock_store::{Store, StoreError};
+use airlock_vault::{Place, Vault};
+use anyhow::{Context, Result};
+
+use super::parts;
+use crate::cli::DbCommand;
+use crate::config::Config;
+use crate::failure::Failure;
+
+pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
+    if config.database_url().is_some() {
+        return Err(Failure::usage(
+            "the setting `database_url` names a PostgreSQL database, which this version cannot use yet",
+        )
+        .hint("leave it out: `airlock db` then works on the SQLite file of `airlock standalone`")
+        .into());
+    }
+    let database = Arc::new(parts::sqlite(config).await?);
+    match command {
+        DbCommand::Migrate(_) => {
+            database.migrate().await?;
+            eprintln!("the database has the shape that airlock {} needs", env!("CARGO_PKG_VERSION"));
+            Ok(())
+        }
+        DbCommand::Check(_) => match database.check().await {
+            Ok(()) => {
+                eprintln!("the database is there, and has the shape that airlock {} needs", env!("CARGO_PKG_VERSION"));
+                Ok(())
+            }
+            Err(StoreError::NotMigrated) => {
+                Err(Failure::new("the database has not been migrated").hint("airlock db migrate").into())
+            }
+            Err(error) => Err(error.into()),
+        },
+        DbCommand::RotateKey(_) => {
+            database.check().await?;
+            rotate(&*database, config).await
+        }
+    }
+}
+
+/// Adds a key, seals everything with it, and forgets the older ones. The new key is in the file before anything is sealed with
+/// it, and the older ones stay there until nothing needs them: whenever this breaks off, everything can still be opened.
+async fn rotate(store: &dyn Store, config: &Config) -> Result<()> {
+    if config.vault_keys().is_some() {
+        return Err(Failure::usage("the keys are in the setting `vault_keys`, which this cannot change")
+            .hint("put them into the file that `vault_file` names")
+            .into());
+    }
+    let file = config.vault_file();
+    let ring = parts::key_ring(config)?.with_new_key()?;
+    ring.save(&file).with_context(|| format!("cannot write the keys to {}", file.display()))?;
+    let vault = Vault::new(ring.clone());
+    let seal_again = |place: SealedPlace<'_>, sealed: &Sealed| {
+        let place = Place { tenant: place.tenant.0, kind: place.kind.as_str(), name: place.name };
+        let plain = vault.open(place, &sealed.0).map_err(|error| error.to_string())?;
+        vault.seal(place, &plain).map(Sealed).map_err(|error| error.to_string())
+    };
+    let count = store.reseal(&seal_again).await?;
+    ring.with_newest_only().save(&file)?;
+    eprintln!("sealed {count} values with a new key; servers that run still have the old one: start them again");
+    Ok(())
+}

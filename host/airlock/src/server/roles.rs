@@ -1,0 +1,105 @@
+//! The roles of a process, each a task of the runtime. If one ends, all are stopped.
+
+use airlock_api::{ApiState, Settings};
+use airlock_scheduler::{Scheduler, SchedulerOptions};
+use airlock_worker::{Worker, WorkerOptions, WorkerParts};
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::alive;
+use super::execution::{Execution, Inspector, Tester};
+use super::listen::Listener;
+use super::parts::Parts;
+use crate::config::Config;
+
+pub struct Roles {
+    parts: Parts,
+    stop: CancellationToken,
+    tasks: JoinSet<Result<()>>,
+}
+
+impl Roles {
+    pub fn new(parts: Parts, stop: CancellationToken) -> Self {
+        Self { parts, stop, tasks: JoinSet::new() }
+    }
+
+    pub fn api(&mut self, execution: &Execution, listener: Listener) {
+        let Parts { store, blobs, vault, wake, clock } = self.parts.clone();
+        let state = ApiState::new(airlock_api::Parts {
+            store,
+            blobs,
+            vault,
+            inspector: std::sync::Arc::new(Inspector(execution.sandbox.clone())),
+            connection_tester: std::sync::Arc::new(Tester(execution.hooks.clone())),
+            wake,
+            clock,
+            settings: Settings::default(),
+        });
+        self.tell("api");
+        self.tasks.spawn(listener.serve(airlock_api::router(state), self.stop.clone()));
+    }
+
+    pub fn scheduler(&mut self, config: &Config) -> Result<()> {
+        let options =
+            SchedulerOptions { hostname: alive::hostname(), run_lease: config.lease()?, ..SchedulerOptions::default() };
+        let scheduler = Scheduler::new(self.parts.store.clone(), self.parts.wake.clone(), options);
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            scheduler.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    pub fn worker(&mut self, execution: &Execution, config: &Config) -> Result<()> {
+        let Parts { store, blobs, vault, wake, clock } = self.parts.clone();
+        let parts = WorkerParts {
+            store,
+            wake,
+            sandbox: execution.sandbox.clone(),
+            http: execution.hooks.clone(),
+            sql: execution.hooks.clone(),
+            object_store: execution.hooks.clone(),
+            vault,
+            blobs,
+            clock,
+        };
+        let options = WorkerOptions {
+            hostname: alive::hostname(),
+            queues: config.queues(),
+            concurrency: config.worker_slots()?,
+            lease: config.lease()?,
+            grace: config.grace()?,
+            ..WorkerOptions::default()
+        };
+        let worker = Worker::new(parts, options)?;
+        let stop = self.stop.clone();
+        self.tell("worker");
+        self.tasks.spawn(async move {
+            worker.run(stop).await;
+            Ok(())
+        });
+        Ok(())
+    }
+
+    /// A scheduler tells of itself.
+    fn tell(&mut self, role: &'static str) {
+        let telling = alive::tell(self.parts.clone(), role, self.stop.clone());
+        self.tasks.spawn(async move {
+            telling.await;
+            Ok(())
+        });
+    }
+
+    /// Waits until every role has ended. The first that does, by request or by a fault, stops the others.
+    pub async fn ended(mut self) -> Result<()> {
+        let mut outcome = Ok(());
+        while let Some(ended) = self.tasks.join_next().await {
+            self.stop.cancel();
+            let ended = ended.context("a part of the server broke").and_then(|ended| ended);
+            outcome = outcome.and(ended);
+        }
+        outcome
+    }
+}
