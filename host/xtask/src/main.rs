@@ -1,10 +1,15 @@
 //! Developer tasks: `cargo xtask <task>`, from the root of the project.
 
 mod arch;
+mod build;
+mod demo;
 mod guests;
+mod load;
 mod process;
+mod setup;
+mod test;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -22,6 +27,27 @@ struct Arguments {
 enum Task {
     /// Checks who may know whom, which libraries may be used where and under which licences, and how long files are.
     Arch,
+    /// Installs what building and testing need, where it is missing.
+    Setup,
+    /// Builds the operators' modules.
+    Operators,
+    /// Builds the guests that the sandbox is tested with.
+    Fixtures,
+    /// Runs every test.
+    Test,
+    /// Runs an example DAG on real parts, and shows its progress and its results.
+    Demo {
+        /// Ends after the run, with exit code 1 unless it succeeded.
+        #[arg(long)]
+        exit: bool,
+    },
+    /// Measures what a task costs, and prints one JSON object.
+    Load {
+        #[arg(long)]
+        profile: load::Profile,
+        #[arg(long, default_value = "sqlite")]
+        db: load::Store,
+    },
 }
 
 fn main() -> ExitCode {
@@ -37,6 +63,12 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Arch => arch::run(),
+        Task::Setup => setup::test(),
+        Task::Operators => setup::build().and_then(|()| guests::build_operators(root())),
+        Task::Fixtures => setup::build().and_then(|()| guests::build_fixtures(root())),
+        Task::Test => test::run(),
+        Task::Demo { exit } => demo::run(exit),
+        Task::Load { profile, db } => load::run(profile, db),
     }
 }
 
@@ -44,4 +76,13 @@ fn run(task: Task) -> Result<()> {
 fn root() -> &'static Path {
     const MANIFEST: &str = env!("CARGO_MANIFEST_DIR");
     Path::new(MANIFEST).ancestors().nth(2).unwrap_or(Path::new("."))
+}
+
+/// The folder that cargo builds into: this very program lies in it, as `PROFILE/xtask`.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().ok();
+    program
+        .as_deref()
+        .and_then(|program| program.ancestors().nth(2))
+        .map_or_else(|| root().join("target"), Path::to_path_buf)
 }

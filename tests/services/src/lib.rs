@@ -7,6 +7,7 @@
 //!
 //! A server that was started here ends, and its files go, when its owner ends in whatever way, `kill -9` included.
 
+mod answer;
 mod database;
 mod mariadb;
 mod postgres;
@@ -14,6 +15,7 @@ mod postgres;
 mod s3;
 mod server;
 
+pub use answer::answer;
 pub use database::Database;
 pub use mariadb::{MARIADB_URL, mariadb, start_mariadb};
 pub use postgres::{POSTGRES_URL, postgres, start_postgres};

@@ -35,7 +35,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("airlock-test-services", &[]),
     ("airlock-tests", &["airlock-test-services"]),
-    ("xtask", &["airlock-test-services", "airlock-sandbox", "airlock-store-sqlite", "airlock-store-postgres"]),
+    ("xtask", &["airlock-test-services", "airlock-tests"]),
 ];
 
 /// Tests of a crate may use more than the crate does, but never what stands above it: a test that needs the binary is an

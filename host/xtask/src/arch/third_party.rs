@@ -16,20 +16,20 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime-wasi-http", &["airlock-sandbox"]),
     ("wasmtime-wasi-io", &["airlock-sandbox"]),
     ("object_store", &["airlock-hooks"]),
-    ("reqwest", &["airlock-hooks", "airlock", "airlock-services", "airlock-tests", "xtask"]),
+    ("reqwest", &["airlock-hooks", "airlock", "airlock-test-services", "airlock-tests", "xtask"]),
     (
         "sqlx",
         &[
             "airlock-hooks",
             "airlock-store-sqlite",
             "airlock-store-postgres",
-            "airlock-services",
+            "airlock-test-services",
             "airlock-tests",
             "xtask",
         ],
     ),
-    ("axum", &["airlock-api", "airlock", "airlock-tests", "airlock-services"]),
-    ("anyhow", &["airlock", "airlock-services", "airlock-tests", "xtask"]),
+    ("axum", &["airlock-api", "airlock", "airlock-tests", "airlock-test-services"]),
+    ("anyhow", &["airlock", "airlock-test-services", "airlock-tests", "xtask"]),
     ("clap", &["airlock", "xtask"]),
 ];
 

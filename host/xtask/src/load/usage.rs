@@ -1,0 +1,33 @@
+//! What processes have used, by the kernel's books.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+
+pub struct Usage {
+    /// Of the processes and of the children that they have waited for.
+    pub cpu_seconds: f64,
+    /// The most that was resident at any time, summed over the processes.
+    pub peak_memory_mb: f64,
+}
+
+/// Linux counts CPU time in hundredths of a second for every program, whatever the kernel's own tick is.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+impl Usage {
+    pub fn of(processes: &[u32]) -> Result<Self> {
+        let mut usage = Self { cpu_seconds: 0.0, peak_memory_mb: 0.0 };
+        for process in processes {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("a server has ended")?;
+            // The name in parentheses may hold anything: what is counted comes after it, from the state (field 3) on.
+            let fields: Vec<&str> = stat.rsplit_once(')').context("no name")?.1.split_whitespace().collect();
+            let ticks: f64 = fields.iter().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum();
+            usage.cpu_seconds += ticks / TICKS_PER_SECOND;
+            let status = fs::read_to_string(format!("/proc/{process}/status"))?;
+            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak")?;
+            let kilobytes: f64 = peak.trim().trim_end_matches(" kB").parse().context("no number")?;
+            usage.peak_memory_mb += kilobytes / 1024.0;
+        }
+        Ok(usage)
+    }
+}

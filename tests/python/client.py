@@ -1,0 +1,141 @@
+"""Airflow's own client against Airlock: `client.py URL TOKEN DAG_ID`.
+
+The DAG has a task `greet`, which says hello to `conf.name`, and a task `repeat` after it.
+"""
+
+import sys
+import time
+
+import airflow_client.client as airflow
+from airflow_client.client import api, models
+
+
+def main(url: str, token: str, dag_id: str) -> None:
+    configuration = airflow.Configuration(host=url, access_token=token)
+    with airflow.ApiClient(configuration) as client:
+        the_server_is_well(client)
+        dags_are_listed(client, dag_id)
+        run_id = a_run_is_triggered_and_waited_for(client, dag_id)
+        tasks_and_logs_are_read(client, dag_id, run_id)
+        xcoms_are_read(client, dag_id, run_id)
+        variables_are_set(client)
+        connections_are_set(client)
+        pools_are_set(client)
+        what_is_not_there_is_not_found(client)
+
+
+def the_server_is_well(client: airflow.ApiClient) -> None:
+    assert api.VersionApi(client).get_version().version
+    health = api.MonitorApi(client).get_health()
+    assert health.metadatabase.status == "healthy", health
+    assert health.scheduler.status == "healthy", health
+
+
+def dags_are_listed(client: airflow.ApiClient, dag_id: str) -> None:
+    dags = api.DAGApi(client)
+    listed = dags.get_dags(tags=["python"])
+    assert listed.total_entries == 1, listed
+    assert listed.dags[0].dag_id == dag_id
+    details = dags.get_dag_details(dag_id)
+    assert details.latest_dag_version.version_number == 1, details
+    assert dags.get_dag(dag_id).is_paused is False
+    assert [task.task_id for task in api.TaskApi(client).get_tasks(dag_id).tasks] == ["greet", "repeat"]
+    for paused in (True, False):
+        answer = dags.patch_dag(dag_id, models.DAGPatchBody(is_paused=paused))
+        assert answer.is_paused is paused
+
+
+def a_run_is_triggered_and_waited_for(client: airflow.ApiClient, dag_id: str) -> str:
+    runs = api.DagRunApi(client)
+    body = models.TriggerDAGRunPostBody(logical_date=None, conf={"name": "Ada"}, note="by the client")
+    run = runs.trigger_dag_run(dag_id, body)
+    assert run.run_type == "manual" and run.conf == {"name": "Ada"}, run
+    # The client's own waiting: it reads the stream of states until the run has ended.
+    runs.wait_dag_run_until_finished_without_preload_content(dag_id, run.dag_run_id, interval=1).read()
+    ended = patiently(lambda: runs.get_dag_run(dag_id, run.dag_run_id), lambda run: run.end_date is not None)
+    assert ended.state == "success", ended
+    assert ended.note == "by the client"
+    listed = runs.get_dag_runs(dag_id, state=["success"], order_by=["-run_after"])
+    assert [run.dag_run_id for run in listed.dag_runs] == [ended.dag_run_id], listed
+    return ended.dag_run_id
+
+
+def tasks_and_logs_are_read(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    instances = api.TaskInstanceApi(client)
+    listed = instances.get_task_instances(dag_id, run_id)
+    states = {instance.task_id: instance.state for instance in listed.task_instances}
+    assert states == {"greet": "success", "repeat": "success"}, states
+    instance = instances.get_task_instance(dag_id, run_id, "greet")
+    assert instance.try_number == 1 and instance.duration is not None, instance
+    tries = instances.get_task_instance_tries(dag_id, run_id, "greet")
+    assert [one.state for one in tries.task_instances] == ["success"], tries
+    log = instances.get_log(dag_id, run_id, "greet", 1, full_content=True)
+    assert "hello Ada" in str(log.content), log
+
+
+def xcoms_are_read(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    xcoms = api.XComApi(client)
+    listed = xcoms.get_xcom_entries(dag_id, run_id, "repeat")
+    assert [entry.key for entry in listed.xcom_entries] == ["return_value"], listed
+    entry = xcoms.get_xcom_entry(dag_id, "repeat", run_id, "return_value")
+    value = entry.actual_instance.value
+    assert value == "hello Ada again", value
+
+
+def variables_are_set(client: airflow.ApiClient) -> None:
+    variables = api.VariableApi(client)
+    variables.post_variable(models.VariableBody(key="region", value="eu", description="where"))
+    assert variables.get_variable("region").value == "eu"
+    variables.patch_variable("region", models.VariableBody(key="region", value="us"))
+    assert variables.get_variable("region").value == "us"
+    assert variables.get_variables().total_entries == 1
+    variables.delete_variable("region")
+    assert variables.get_variables().total_entries == 0
+
+
+def connections_are_set(client: airflow.ApiClient) -> None:
+    connections = api.ConnectionApi(client)
+    body = models.ConnectionBody(
+        connection_id="warehouse", conn_type="postgres", host="db.example", login="ada", password="secret-of-ada", port=5432
+    )
+    made = connections.post_connection(body)
+    read = connections.get_connection("warehouse")
+    assert read.host == "db.example" and read.port == 5432, read
+    # The password goes in and never comes out.
+    assert "secret-of-ada" not in str(made) + str(read)
+    connections.patch_connection("warehouse", body.model_copy(update={"host": "other.example"}), update_mask=["host"])
+    assert connections.get_connection("warehouse").host == "other.example"
+    assert connections.get_connections().total_entries == 1
+    connections.delete_connection("warehouse")
+    assert connections.get_connections().total_entries == 0
+
+
+def pools_are_set(client: airflow.ApiClient) -> None:
+    pools = api.PoolApi(client)
+    pools.post_pool(models.PoolBody(name="narrow", slots=2))
+    pools.patch_pool("narrow", models.PoolPatchBody(slots=3), update_mask=["slots"])
+    assert pools.get_pool("narrow").slots == 3
+    assert [pool.name for pool in pools.get_pools().pools] == ["default_pool", "narrow"]
+    pools.delete_pool("narrow")
+
+
+def what_is_not_there_is_not_found(client: airflow.ApiClient) -> None:
+    try:
+        api.DAGApi(client).get_dag("nothing_of_the_kind")
+    except airflow.exceptions.NotFoundException as error:
+        assert "nothing_of_the_kind" in error.body, error
+    else:
+        raise AssertionError("a DAG that is not there was found")
+
+
+def patiently(read, is_expected, seconds: float = 60):
+    """What `read` gives, as soon as it is as expected."""
+    end = time.monotonic() + seconds
+    while not is_expected(found := read()):
+        assert time.monotonic() < end, found
+        time.sleep(0.1)
+    return found
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,231 @@
+//! The real binary, as one process on SQLite or as three on PostgreSQL.
+
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use crate::{Api, PATIENCE};
+
+/// Which store a server keeps its state in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// `airlock standalone`.
+    Sqlite,
+    /// `airlock api`, `airlock scheduler` and `airlock worker`, each a process.
+    Postgres,
+}
+
+/// How a process ended after it was asked to.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    pub status: ExitStatus,
+    pub took: Duration,
+}
+
+/// A running Airlock. Dropping it kills its processes and removes its files.
+pub struct Server {
+    binary: PathBuf,
+    home: TempDir,
+    database: Option<airlock_test_services::Database>,
+    settings: Vec<(String, String)>,
+    processes: Vec<Process>,
+    url: String,
+    token: String,
+}
+
+struct Process {
+    role: &'static str,
+    child: Child,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Server {
+    pub fn start(database: Database) -> Result<Self> {
+        Self::start_with(database, &[])
+    }
+
+    /// With settings, by the names that the configuration file has for them.
+    pub fn start_with(database: Database, settings: &[(&str, &str)]) -> Result<Self> {
+        Self::start_binary(&binary()?, database, settings)
+    }
+
+    pub fn start_binary(binary: &Path, database: Database, settings: &[(&str, &str)]) -> Result<Self> {
+        let home = tempfile::Builder::new().prefix("airlock-home-").tempdir()?;
+        let mut server = Self {
+            binary: binary.to_owned(),
+            home,
+            database: match database {
+                Database::Sqlite => None,
+                Database::Postgres => Some(airlock_test_services::postgres()?),
+            },
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            processes: Vec::new(),
+            url: String::new(),
+            token: String::new(),
+        };
+        if server.database.is_some() {
+            let migrated = server.command(&["db", "migrate"]).status()?;
+            if !migrated.success() {
+                bail!("`airlock db migrate` failed: {migrated}");
+            }
+        }
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// Starts the processes on what the earlier ones left.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.processes.clear();
+        if self.database.is_none() {
+            self.url = self.start_process("standalone")?;
+        } else {
+            self.url = self.start_process("api")?;
+            self.start_process("scheduler")?;
+            self.start_process("worker")?;
+        }
+        self.token = read_token(&self.home.path().join("client.toml"))?;
+        Ok(())
+    }
+
+    /// Starts one more process of a role; answers what it says first on standard output: an address, or a word.
+    pub fn start_process(&mut self, role: &'static str) -> Result<String> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(role))?;
+        let mut child = self.command(&[role]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let stdout = child.stdout.take().context("the process has no standard output")?;
+        self.processes.push(Process { role, child });
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let line = line.trim().to_owned();
+        if line.is_empty() {
+            bail!("`airlock {role}` ended before it was ready; its log:\n{}", self.log(role));
+        }
+        Ok(line)
+    }
+
+    /// A command line of the binary, under this server's settings and as its administrator.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.binary);
+        // Nothing of the developer's own settings.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AIRLOCK_")) {
+            command.env_remove(name);
+        }
+        command.current_dir(self.home.path()).args(arguments);
+        command.env("XDG_CONFIG_HOME", self.home.path().join("user")).env("AIRLOCK_HOME", self.home.path());
+        command.env("AIRLOCK_LISTEN", "127.0.0.1:0");
+        if let Some(folder) = self.binary.parent() {
+            // Compiling is slow, and depends on nothing but module and binary: this is the one thing that servers share.
+            command.env("AIRLOCK_COMPILED", folder.join("test-compiled"));
+        }
+        if let Some(database) = &self.database {
+            command.env("AIRLOCK_DATABASE_URL", database.url());
+        }
+        for (name, value) in &self.settings {
+            command.env(format!("AIRLOCK_{}", name.to_uppercase()), value);
+        }
+        command
+    }
+
+    pub fn api(&self) -> Result<Api> {
+        Api::new(&self.url, &self.token)
+    }
+
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The ids of all processes.
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.processes.iter().map(|process| process.child.id()).collect()
+    }
+
+    /// What the processes of a role have written to standard error.
+    pub fn log(&self, role: &str) -> String {
+        std::fs::read_to_string(self.log_file(role)).unwrap_or_default()
+    }
+
+    fn log_file(&self, role: &str) -> PathBuf {
+        self.home.path().join(format!("{role}.log"))
+    }
+
+    /// `kill -9` of every process of a role.
+    pub fn kill(&mut self, role: &str) -> Result<()> {
+        for process in self.processes.iter_mut().filter(|process| process.role == role) {
+            process.child.kill()?;
+            process.child.wait()?;
+        }
+        self.processes.retain(|process| process.role != role);
+        Ok(())
+    }
+
+    /// `kill -9` of everything.
+    pub fn kill_all(&mut self) -> Result<()> {
+        for process in &mut self.processes {
+            process.child.kill()?;
+        }
+        self.processes.clear();
+        Ok(())
+    }
+
+    /// Asks every process of a role to stop (SIGTERM), and waits until it has.
+    pub fn stop(&mut self, role: &str) -> Result<Vec<Stopped>> {
+        let mut stopped = Vec::new();
+        for process in self.processes.iter_mut().filter(|process| process.role == role) {
+            let asked = Instant::now();
+            let sent = Command::new("kill").args(["-TERM", &process.child.id().to_string()]).status()?;
+            if !sent.success() {
+                bail!("cannot send a signal to `airlock {role}`");
+            }
+            let status = wait(&mut process.child).with_context(|| format!("`airlock {role}` does not stop"))?;
+            stopped.push(Stopped { status, took: asked.elapsed() });
+        }
+        self.processes.retain(|process| process.role != role);
+        Ok(stopped)
+    }
+}
+
+/// A child has no event for its end without a thread that waits for it.
+fn wait(child: &mut Child) -> Result<ExitStatus> {
+    let end = Instant::now() + PATIENCE;
+    while Instant::now() < end {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    bail!("it is still there after {PATIENCE:?}")
+}
+
+/// The binary that lies beside this test program.
+fn binary() -> Result<PathBuf> {
+    let program = std::env::current_exe()?;
+    let folder = program.ancestors().nth(2).context("the test program is not in a target folder")?;
+    let binary = folder.join("airlock");
+    if !binary.is_file() {
+        bail!("{} is missing: `cargo build --workspace --bin airlock` makes it", binary.display());
+    }
+    Ok(binary)
+}
+
+fn read_token(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("the server left no {}", file.display()))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("token = ")).context("there is no token in it")?;
+    Ok(line.trim().trim_matches('"').to_owned())
+}

@@ -1,0 +1,142 @@
+//! The client commands, and what needs no server.
+
+use std::process::{Command, Output};
+
+use airlock_tests::{Database, Server, target};
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What a command says, if its exit code is the expected one.
+fn says(command: &mut Command, expected: i32) -> Result<Output> {
+    let output = command.output()?;
+    let words = format!("{command:?}\n{}\n{}", text(&output.stdout), text(&output.stderr));
+    anyhow::ensure!(output.status.code() == Some(expected), "exit {:?}, not {expected}: {words}", output.status.code());
+    Ok(output)
+}
+
+fn write(server: &Server, name: &str, value: &Value) -> Result<String> {
+    let path = server.home().join(name);
+    std::fs::write(&path, value.to_string())?;
+    Ok(path.display().to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_works_by_commands() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    server.api()?.push("bash").await?;
+    let dag = json!({
+        "dag_id": "by_hand", "params": { "code": 0 },
+        "tasks": [{ "task_id": "only", "operator": "bash", "args": { "bash_command": "echo heard; exit {{ params.code }}" } }]
+    });
+    let file = write(&server, "dag.json", &dag)?;
+    let wrong = write(&server, "wrong.json", &json!({ "dag_id": "by_hand", "tasks": [{ "task_id": "only" }] }))?;
+
+    says(&mut server.command(&["dags", "validate", &file]), 0)?;
+    let faults = says(&mut server.command(&["dags", "validate", &wrong, "--output", "json"]), 1)?;
+    assert!(text(&faults.stdout).contains("operator"), "{}", text(&faults.stdout));
+    says(&mut server.command(&["dags", "apply", &file]), 0)?;
+    let listed: Value = serde_json::from_slice(&says(&mut server.command(&["dags", "list", "-o", "json"]), 0)?.stdout)?;
+    assert_eq!(listed[0]["dag_id"], "by_hand");
+
+    let plain =
+        says(&mut server.command(&["dags", "trigger", "by_hand", "--run-id", "one", "--wait", "-o", "plain"]), 0)?;
+    assert!(text(&plain.stdout).starts_with("by_hand\tone\tsuccess\t"), "{}", text(&plain.stdout));
+    let failed = says(
+        &mut server.command(&["dags", "trigger", "by_hand", "--run-id", "two", "--conf", "{\"code\": 1}", "--wait"]),
+        1,
+    )?;
+    assert!(text(&failed.stderr).contains("hint: airlock tasks logs by_hand two only"), "{}", text(&failed.stderr));
+    let log = says(&mut server.command(&["tasks", "logs", "by_hand", "one", "only", "--follow"]), 0)?;
+    assert!(text(&log.stdout).contains("heard"), "{}", text(&log.stdout));
+    let value = says(&mut server.command(&["tasks", "xcom", "by_hand", "one", "only", "--key", "return_value"]), 0)?;
+    assert_eq!(text(&value.stdout), "\"heard\"\n");
+
+    says(&mut server.command(&["variables", "set", "region", "eu"]), 0)?;
+    says(&mut server.command(&["variables", "set", "region", "us"]), 0)?;
+    let exported = says(&mut server.command(&["variables", "export"]), 0)?;
+    let exported: Value = serde_json::from_slice(&exported.stdout)?;
+    assert_eq!(exported["region"]["value"], "us");
+    says(&mut server.command(&["pools", "set", "narrow", "2"]), 0)?;
+    says(&mut server.command(&["connections", "set", "there", "--type", "http", "--host", "http://localhost"]), 0)?;
+    says(&mut server.command(&["connections", "delete", "there"]), 0)?;
+    says(&mut server.command(&["dags", "delete", "by_hand", "--yes"]), 0)?;
+    says(&mut server.command(&["dags", "show", "by_hand"]), 1)?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_use_is_told_from_failure() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let unknown = says(server.command(&["config", "show"]).env("AIRLOCK_LISTN", "x"), 2)?;
+    assert!(text(&unknown.stderr).contains("did you mean `listen`?"), "{}", text(&unknown.stderr));
+    says(&mut server.command(&["dags", "frobnicate"]), 2)?;
+    says(&mut server.command(&["dags", "trigger", "nothing", "--conf", "no json"]), 2)?;
+    let missing = says(&mut server.command(&["dags", "trigger", "nothing"]), 1)?;
+    assert!(text(&missing.stderr).contains("nothing"), "{}", text(&missing.stderr));
+    let nobody = says(&mut server.command(&["dags", "list", "--url", "http://127.0.0.1:1"]), 1)?;
+    assert!(text(&nobody.stderr).contains("hint: start one with `airlock standalone`"), "{}", text(&nobody.stderr));
+
+    let shown = says(&mut server.command(&["config", "show", "-o", "json"]), 0)?;
+    let settings: Value = serde_json::from_slice(&shown.stdout)?;
+    let home =
+        settings.as_array().and_then(|rows| rows.iter().find(|row| row["setting"] == "home")).context("no home")?;
+    assert_eq!(home["from"], "environment AIRLOCK_HOME");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dag_is_tried_without_a_server() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let dag = |code: u32| {
+        json!({
+            "dag_id": "tried", "schedule": "@daily", "start_date": "2026-01-01T00:00:00Z",
+            "tasks": [{ "task_id": "only", "operator": "bash",
+                "args": { "bash_command": format!("echo \"it is {{{{ var.value.mood }}}}\"; exit {code}") } }]
+        })
+    };
+    let good = write(&server, "good.json", &dag(0))?;
+    let bad = write(&server, "bad.json", &dag(1))?;
+    let variables = write(&server, "variables.json", &json!({ "mood": "sunny" }))?;
+
+    let tried = says(&mut server.command(&["dags", "test", &good, "--variables", &variables]), 0)?;
+    assert!(text(&tried.stdout).contains("it is sunny"), "{}", text(&tried.stdout));
+    let failed = says(&mut server.command(&["dags", "test", &bad, "--variables", &variables]), 1)?;
+    assert!(text(&failed.stdout).contains("exit code 1"), "{}", text(&failed.stdout));
+    Ok(())
+}
+
+/// What the README says, in a folder outside of the project.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_of_a_third_party_is_made_built_uploaded_and_run() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let api = server.api()?;
+    let folder = server.home().join("greet");
+    // What is compiled here is kept: the SDK's dependencies are the same each time.
+    let compiled = target()?.join("test-operator");
+    let airlock = |arguments: &[&str]| {
+        let mut command = server.command(arguments);
+        command.env("CARGO_TARGET_DIR", &compiled);
+        command
+    };
+
+    says(&mut airlock(&["operators", "new", "greet"]), 0)?;
+    says(Command::new("cargo").args(["test", "--quiet"]).current_dir(&folder).env("CARGO_TARGET_DIR", &compiled), 0)?;
+    let tested = says(&mut airlock(&["operators", "test", "greet", "--args", "{\"name\": \"Ada\"}"]), 0)?;
+    assert!(text(&tested.stdout).ends_with("\"Hello, Ada!\"\n"), "{}", text(&tested.stdout));
+    says(&mut airlock(&["operators", "push", "greet"]), 0)?;
+    says(&mut airlock(&["operators", "inspect", "greet"]), 0)?;
+
+    api.apply(&json!({
+        "dag_id": "third_party",
+        "tasks": [{ "task_id": "greet", "operator": "greet", "args": { "name": "{{ dag_run.conf.who }}" } }]
+    }))
+    .await?;
+    let run = api.trigger("third_party", json!({ "who": "Grace" })).await?;
+    assert_eq!(api.finished("third_party", &run).await?, "success");
+    assert_eq!(api.xcom("third_party", &run, "greet", "return_value").await?, "Hello, Grace!");
+    Ok(())
+}

@@ -1,0 +1,13 @@
+//! End-to-end: the real binary, over HTTP, on SQLite in one process and on PostgreSQL in three.
+//!
+//! `cargo xtask operators` and `cargo build --workspace --bin airlock` come first; `cargo xtask test` does both.
+
+mod command_line;
+mod control;
+mod demo;
+mod each;
+mod operators;
+mod python;
+mod recovery;
+mod runs;
+mod tenants;
