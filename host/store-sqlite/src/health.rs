@@ -32,7 +32,7 @@ impl Health for SqliteStore {
     async fn latest_heartbeat(&self, role: &str) -> StoreResult<Option<DateTime<Utc>>> {
         let newest: Option<i64> = sqlx::query_scalar("SELECT max(heartbeat_at) FROM processes WHERE role = ?1")
             .bind(role)
-            .fetch_one(&mut *self.reader().await?)
+            .fetch_one(&mut *self.reader().await)
             .await
             .map_err(Failure::from)?;
         Ok(newest.map(instant).transpose()?)
@@ -40,7 +40,7 @@ impl Health for SqliteStore {
 
     async fn list_processes(&self) -> StoreResult<Vec<ProcessRow>> {
         let rows = sqlx::query("SELECT * FROM processes ORDER BY started_at, process_id");
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(rows.iter().map(process_row).collect::<Result<_>>()?)
     }
 

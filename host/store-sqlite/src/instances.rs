@@ -5,6 +5,7 @@ use airlock_store::instances::{InstanceFilter, InstanceRow, Instances, TryRow};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 use serde_json::Value;
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 use uuid::Uuid;
 
@@ -71,7 +72,7 @@ impl Instances for SqliteStore {
         .bind(run_id)
         .bind(task_id)
         .bind(map_index);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(instance_row).transpose()?)
     }
 
@@ -99,7 +100,7 @@ impl Instances for SqliteStore {
         )
         .bind(tenant.0)
         .bind(instance);
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(rows.iter().map(try_row).collect::<Result<_>>()?)
     }
 
@@ -142,7 +143,8 @@ async fn list(
     list.span("r.run_after", &filter.run_after);
     list.span("i.started_at", &filter.started_at);
     list.span("i.ended_at", &filter.ended_at);
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let (rows, total) = list.fetch(&mut snapshot, instance_columns!(), ORDERS, "i.run_key, i.ordinal", page).await?;
     Ok(Paged { items: rows.iter().map(instance_row).collect::<Result<_>>()?, total })
 }

@@ -4,7 +4,6 @@
 //! order, and every transaction on it begins as `IMMEDIATE`: a transaction that begins by reading and then writes would be
 //! refused with "database is locked" whatever the busy timeout. Readers have a pool of their own and never wait for the writer.
 
-mod batch;
 mod dags;
 mod driving;
 mod error;
@@ -14,6 +13,7 @@ mod list;
 mod migrate;
 mod operators;
 mod queue;
+mod readers;
 mod row;
 mod runs;
 mod settings;
@@ -27,10 +27,7 @@ use std::time::Duration;
 
 use airlock_store::support::DagCache;
 use airlock_store::{StoreError, StoreResult};
-use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -39,6 +36,7 @@ pub use migrate::newest_migration;
 pub use testing::TemporaryStore;
 
 use crate::error::Result;
+use crate::readers::Readers;
 
 /// How a database is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ impl Default for SqliteOptions {
 #[derive(Debug)]
 pub struct SqliteStore {
     writer: Mutex<SqliteConnection>,
-    readers: SqlitePool,
+    readers: Readers,
     versions: DagCache,
 }
 
@@ -83,15 +81,15 @@ impl SqliteStore {
             .pragma("temp_store", "memory")
             .pragma("journal_size_limit", "67108864")
             .statement_cache_capacity(256)
+            // Rows of a batch come back without the two threads waiting for each other.
+            .row_buffer_size(1024)
             .disable_statement_logging();
         let unavailable =
             |error: sqlx::Error| StoreError::Unavailable(format!("cannot open {}: {error}", path.display()));
         // The writer comes first: it makes the file and sets its journal mode.
         let writer = SqliteConnection::connect_with(&connect).await.map_err(unavailable)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(options.readers.max(1))
-            .test_before_acquire(false)
-            .connect_lazy_with(connect.create_if_missing(false).pragma("query_only", "on"));
+        let readers = connect.create_if_missing(false).pragma("query_only", "on");
+        let readers = Readers::open(&readers, options.readers).await.map_err(unavailable)?;
         Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default() })
     }
 
@@ -101,8 +99,9 @@ impl SqliteStore {
     ///
     /// [`StoreError::Unavailable`] if that fails; nothing is lost then.
     pub async fn close(self) -> StoreResult<()> {
-        self.readers.close().await;
-        self.writer.into_inner().close().await.map_err(|error| StoreError::Unavailable(error.to_string()))
+        let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
+        self.readers.close().await.map_err(unavailable)?;
+        self.writer.into_inner().close().await.map_err(unavailable)
     }
 
     /// The connection that writes, for one statement.
@@ -110,13 +109,9 @@ impl SqliteStore {
         self.writer.lock().await
     }
 
-    async fn reader(&self) -> Result<PoolConnection<Sqlite>> {
-        Ok(self.readers.acquire().await?)
-    }
-
-    /// Several statements that read the same state.
-    async fn snapshot(&self) -> Result<Transaction<'static, Sqlite>> {
-        Ok(self.readers.begin().await?)
+    /// A connection that reads. Statements that are to see the same state go into a transaction on it.
+    async fn reader(&self) -> MutexGuard<'_, SqliteConnection> {
+        self.readers.acquire().await
     }
 }
 

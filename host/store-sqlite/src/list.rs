@@ -104,9 +104,11 @@ impl List {
         );
         let count = format!("SELECT count(*) {}", self.from);
         let total: i64 = sqlx::query_scalar_with::<Sqlite, i64, _>(AssertSqlSafe(count), self.arguments()?)
+            .persistent(false)
             .fetch_one(&mut *connection)
             .await?;
-        let rows = sqlx::query_with(AssertSqlSafe(rows), self.arguments()?).fetch_all(connection).await?;
+        let rows =
+            sqlx::query_with(AssertSqlSafe(rows), self.arguments()?).persistent(false).fetch_all(connection).await?;
         Ok((rows, total.unsigned_abs()))
     }
 

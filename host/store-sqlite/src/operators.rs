@@ -22,13 +22,13 @@ impl Operators for SqliteStore {
             .bind(tenant.0)
             .bind(name)
             .bind(version);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(operator_row).transpose()?)
     }
 
     async fn list_operators(&self, tenant: TenantId) -> StoreResult<Vec<OperatorRow>> {
         let rows = sqlx::query("SELECT * FROM operators WHERE tenant_id = ?1").bind(tenant.0);
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         let mut operators: Vec<OperatorRow> = rows.iter().map(operator_row).collect::<Result<_>>()?;
         operators.sort_by(|left, right| {
             left.name.cmp(&right.name).then_with(|| compare_versions(&right.version, &left.version))
@@ -55,14 +55,14 @@ impl Operators for SqliteStore {
 
     async fn digest_in_use(&self, digest: &str) -> StoreResult<bool> {
         let rows = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operators WHERE digest = ?1)").bind(digest);
-        Ok(rows.fetch_one(&mut *self.reader().await?).await.map_err(Failure::from)?)
+        Ok(rows.fetch_one(&mut *self.reader().await).await.map_err(Failure::from)?)
     }
 
     async fn tenant_has_digest(&self, tenant: TenantId, digest: &str) -> StoreResult<bool> {
         let rows = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM operators WHERE digest = ?1 AND tenant_id = ?2)")
             .bind(digest)
             .bind(tenant.0);
-        Ok(rows.fetch_one(&mut *self.reader().await?).await.map_err(Failure::from)?)
+        Ok(rows.fetch_one(&mut *self.reader().await).await.map_err(Failure::from)?)
     }
 }
 

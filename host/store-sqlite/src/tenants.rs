@@ -22,19 +22,19 @@ impl Tenants for SqliteStore {
 
     async fn tenant(&self, id: TenantId) -> StoreResult<Option<Tenant>> {
         let rows = sqlx::query("SELECT * FROM tenants WHERE tenant_id = ?1").bind(id.0);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(tenant_row).transpose()?)
     }
 
     async fn tenant_by_name(&self, name: &str) -> StoreResult<Option<Tenant>> {
         let rows = sqlx::query("SELECT * FROM tenants WHERE name = ?1").bind(name);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(tenant_row).transpose()?)
     }
 
     async fn list_tenants(&self) -> StoreResult<Vec<Tenant>> {
         let rows = sqlx::query("SELECT * FROM tenants ORDER BY name");
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(rows.iter().map(tenant_row).collect::<Result<_>>()?)
     }
 
@@ -68,13 +68,13 @@ impl Tenants for SqliteStore {
     async fn user(&self, tenant: TenantId, username: &str) -> StoreResult<Option<User>> {
         let rows =
             sqlx::query("SELECT * FROM users WHERE tenant_id = ?1 AND username = ?2").bind(tenant.0).bind(username);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(user_row).transpose()?)
     }
 
     async fn list_users(&self, tenant: TenantId) -> StoreResult<Vec<User>> {
         let rows = sqlx::query("SELECT * FROM users WHERE tenant_id = ?1 ORDER BY username").bind(tenant.0);
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(rows.iter().map(user_row).collect::<Result<_>>()?)
     }
 
@@ -117,14 +117,14 @@ impl Tenants for SqliteStore {
         let rows = sqlx::query("SELECT * FROM tokens WHERE hash = ?1 AND (expires_at IS NULL OR expires_at > ?2)")
             .bind(hash.as_slice())
             .bind(micros(now));
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(token_row).transpose()?)
     }
 
     async fn list_tokens(&self, tenant: TenantId) -> StoreResult<Vec<Token>> {
         let rows =
             sqlx::query("SELECT * FROM tokens WHERE tenant_id = ?1 ORDER BY created_at, token_id").bind(tenant.0);
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(rows.iter().map(token_row).collect::<Result<_>>()?)
     }
 

@@ -6,6 +6,7 @@ use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
@@ -88,7 +89,7 @@ impl XComs for SqliteStore {
         .bind(task_id)
         .bind(map_index)
         .bind(key);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(xcom_row).transpose()?)
     }
 
@@ -160,7 +161,7 @@ impl SqliteStore {
             .bind(pull.key.to_owned())
             .bind(pull.task_ids.map(|ids| Value::from(ids).to_string()))
             .bind(pull.map_indexes.map(|indexes| Value::from(indexes).to_string()))
-            .fetch_all(&mut *self.reader().await?)
+            .fetch_all(&mut *self.reader().await)
             .await?;
         rows.iter().map(xcom_row).collect()
     }
@@ -175,7 +176,8 @@ async fn list(store: &SqliteStore, tenant: TenantId, filter: &XComFilter, page: 
     if let Some(map_index) = filter.map_index {
         list.integer("x.map_index = ?", map_index.into());
     }
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let (rows, total) = list
         .fetch(&mut snapshot, xcom_columns!(), ORDERS, "r.dag_id, r.run_key, x.task_id, x.map_index, x.key", page)
         .await?;

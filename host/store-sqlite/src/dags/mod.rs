@@ -15,6 +15,7 @@ use async_trait::async_trait;
 pub use content::{VersionName, content};
 pub(crate) use read::DAG_COLUMNS_FROM;
 pub use read::dag_row;
+use sqlx::Connection;
 
 use crate::SqliteStore;
 use crate::error::Failure;
@@ -27,7 +28,8 @@ impl Dags for SqliteStore {
     }
 
     async fn dag(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<DagRow>> {
-        let mut snapshot = self.snapshot().await?;
+        let mut reader = self.reader().await;
+        let mut snapshot = reader.begin().await.map_err(Failure::from)?;
         Ok(read::get(self, &mut snapshot, tenant, dag_id).await?)
     }
 
@@ -40,7 +42,7 @@ impl Dags for SqliteStore {
             "SELECT DISTINCT tag.value FROM dags d, json_each(d.tags) tag WHERE d.tenant_id = ?1 ORDER BY 1",
         )
         .bind(tenant.0)
-        .fetch_all(&mut *self.reader().await?)
+        .fetch_all(&mut *self.reader().await)
         .await
         .map_err(Failure::from)?;
         Ok(tags)

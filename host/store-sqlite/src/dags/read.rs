@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::dags::{DagFilter, DagRow, NextRun};
 use airlock_store::{Page, Paged};
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::content::{VersionName, content};
@@ -60,7 +61,8 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &DagFilter, pag
     if let Some(paused) = filter.paused {
         list.integer("d.is_paused = ?", paused.into());
     }
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let (rows, total) = list.fetch(&mut snapshot, "d.*, v.version_id", ORDERS, "d.dag_id", page).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {

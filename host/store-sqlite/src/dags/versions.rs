@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::dags::DagVersion;
 use airlock_store::{Page, Paged};
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use super::content::parse;
@@ -19,13 +20,14 @@ pub async fn get(store: &SqliteStore, tenant: TenantId, dag_id: &str, version: u
         .bind(tenant.0)
         .bind(dag_id)
         .bind(version);
-    rows.fetch_optional(&mut *store.reader().await?).await?.as_ref().map(version_row).transpose()
+    rows.fetch_optional(&mut *store.reader().await).await?.as_ref().map(version_row).transpose()
 }
 
 pub async fn list(store: &SqliteStore, tenant: TenantId, dag_id: &str, page: &Page) -> Result<Paged<DagVersion>> {
     let mut list = List::new("FROM dag_versions", "tenant_id", tenant);
     list.text("dag_id = ?", dag_id);
-    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "version DESC", page).await?;
+    let mut reader = store.reader().await;
+    let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "version DESC", page).await?;
     Ok(Paged { items: rows.iter().map(version_row).collect::<Result<_>>()?, total })
 }
 

@@ -5,9 +5,9 @@ use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use crate::batch::{AdmissionJson, to_json};
 use crate::error::Result;
 use crate::row::micros;
+use airlock_store::support::batch::{AdmissionJson, to_json};
 
 /// Queues these instances; answers those that were as their admission says.
 pub async fn admit_all(
@@ -18,7 +18,7 @@ pub async fn admit_all(
     if admissions.is_empty() {
         return Ok(Vec::new());
     }
-    let rows = to_json(admissions.iter().map(AdmissionJson::new).collect::<Result<Vec<_>>>()?)?;
+    let rows = to_json(admissions.iter().map(AdmissionJson::new).collect::<serde_json::Result<Vec<_>>>()?)?;
     let admitted: Vec<Uuid> = sqlx::query_scalar(
         "WITH a (tenant_id, run_key, instance_id, from_try, to_try) AS MATERIALIZED (
              SELECT value ->> 'tenant', value ->> 'run', unhex(value ->> 'instance'), value ->> 'from_try', value ->> 'to_try'
@@ -35,15 +35,9 @@ pub async fn admit_all(
          FROM a
          WHERE i.tenant_id = a.tenant_id AND i.instance_id = a.instance_id AND i.run_key = a.run_key
              AND i.state = 'scheduled' AND i.try_number = a.from_try
-         RETURNING instance_id",
-    )
-    .bind(&rows)
-    .bind(micros(now))
-    .fetch_all(&mut *connection)
-    .await?;
-    // In the order of the batch, which is the order of age. What the update refused is not `queued`, or is on the queue already.
-    sqlx::query(
-        "INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
+         RETURNING instance_id;
+         -- In the order of the batch, which is the order of age. What the update refused is not queued, or is here already.
+         INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
              max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, state)
          SELECT i.tenant_id, i.instance_id, i.run_key, a.value ->> 'dag_id', r.run_id, a.value ->> 'task_id',
              a.value ->> 'map_index', a.value ->> 'dag_version', i.try_number, i.max_tries, i.reschedules, i.first_started_at,
@@ -56,8 +50,9 @@ pub async fn admit_all(
          WHERE i.state = 'queued' AND i.try_number = a.value ->> 'to_try'
          ON CONFLICT DO NOTHING",
     )
-    .bind(&rows)
-    .execute(connection)
+    .bind(rows)
+    .bind(micros(now))
+    .fetch_all(connection)
     .await?;
     Ok(admitted)
 }

@@ -8,8 +8,8 @@ use airlock_store::support::rounds;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use crate::batch::{CreateJson, MoveJson, to_json};
 use crate::error::{Failure, Result};
+use airlock_store::support::batch::{CreateJson, MoveJson, to_json};
 
 /// Makes the new instances and applies the moves; answers the instances of those moves that found another state.
 pub async fn apply(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<Vec<Uuid>> {
@@ -41,100 +41,95 @@ async fn create(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChang
     Ok(())
 }
 
-async fn apply_round(connection: &mut SqliteConnection, moves: &[(RunKey, &Move)]) -> Result<Vec<Uuid>> {
-    let rows = to_json(moves.iter().map(|(run, one)| MoveJson::new(*run, one)))?;
-    let closes = |one: &Move| one.settles.as_ref().is_some_and(|settles| settles.final_state.is_some());
-    if moves.iter().any(|(_, one)| closes(one)) {
-        close_tries(connection, &rows).await?;
-    }
-    let moved: Vec<Uuid> = sqlx::query_scalar(
+/// What every statement of a round reads.
+macro_rules! moves {
+    () => {
         "WITH m AS MATERIALIZED (
              SELECT value ->> 'tenant' AS tenant_id, value ->> 'run' AS run_key, unhex(value ->> 'instance') AS instance_id,
                  value ->> 'from_states' AS from_states, value ->> 'from_try' AS from_try, value ->> 'to' AS \"to\",
                  value ->> 'finished' AS finished, value ->> 'to_try' AS to_try, value ->> 'max_tries' AS max_tries,
                  value ->> 'at' AS at, value ->> 'wake_at' AS wake_at, value ->> 'reschedules' AS reschedules,
-                 value ->> 'resume_state' AS resume_state, value ->> 'message' AS message,
-                 unhex(value ->> '$.settles.token') AS token, value ->> '$.settles.started_at' AS started_at,
-                 value ->> '$.settles.ended_at' AS ended_at, value ->> '$.settles.hostname' AS hostname,
-                 value ->> '$.settles.rendered_fields' AS rendered_fields
+                 value ->> 'resume_state' AS resume_state, value ->> 'message' AS message, unhex(value ->> 'token') AS token,
+                 value ->> 'started_at' AS started_at, value ->> 'ended_at' AS ended_at, value ->> 'hostname' AS hostname,
+                 value ->> 'final_state' AS final_state, value ->> 'cause' AS cause, value ->> 'try_message' AS try_message,
+                 value ->> 'rendered_fields' AS rendered_fields
              FROM json_each(?1)
-         )
-         UPDATE task_instances AS i
-         SET state = m.\"to\", try_number = m.to_try, max_tries = m.max_tries, wake_at = m.wake_at,
-             reschedules = m.reschedules, resume_state = m.resume_state, message = m.message,
-             scheduled_at = CASE m.\"to\" WHEN 'scheduled' THEN m.at ELSE i.scheduled_at END,
-             -- What is cleared has not started; what ends without having run starts and ends at once, as in Airflow.
-             started_at = CASE WHEN m.\"to\" IS NULL THEN NULL
-                 ELSE coalesce(m.started_at, i.started_at, CASE WHEN m.finished THEN m.at END) END,
-             ended_at = CASE WHEN m.\"to\" IS NULL THEN NULL
-                 WHEN m.finished OR m.\"to\" IN ('up_for_retry', 'up_for_reschedule') THEN coalesce(m.ended_at, m.at)
-                 ELSE i.ended_at END,
-             first_started_at = CASE WHEN m.\"to\" IS NULL OR m.to_try <> m.from_try THEN NULL ELSE i.first_started_at END,
-             hostname = coalesce(m.hostname, i.hostname),
-             rendered_fields = coalesce(m.rendered_fields, i.rendered_fields)
-         FROM m
-         WHERE i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id AND i.run_key = m.run_key
-             AND i.try_number = m.from_try AND instr(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
-             AND (m.token IS NULL OR EXISTS (
-                 SELECT 1 FROM queue q WHERE q.tenant_id = m.tenant_id AND q.instance_id = m.instance_id
-                     AND q.lease_token = m.token))
-         RETURNING instance_id",
-    )
-    .bind(&rows)
-    .fetch_all(&mut *connection)
-    .await?;
-    leave_queue(connection, &rows).await?;
+         )"
+    };
+}
+
+/// Writes the history of the tries that the moves end. It comes before the moves, under the same condition, because they
+/// overwrite what it keeps.
+macro_rules! close_tries {
+    () => {
+        concat!(
+            moves!(),
+            "INSERT INTO task_tries (tenant_id, instance_id, try_number, state, queued_at, started_at, ended_at, hostname,
+                 max_tries, cause, message, lease_token, late_results)
+             SELECT i.tenant_id, i.instance_id, i.try_number, m.final_state, i.queued_at,
+                 coalesce(m.started_at, i.started_at), m.ended_at, coalesce(m.hostname, i.hostname), i.max_tries, m.cause,
+                 m.try_message, coalesce(q.fenced_token, q.lease_token), coalesce(q.late_results, 0)
+             FROM m
+             CROSS JOIN task_instances i ON i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id
+                 AND i.run_key = m.run_key AND i.try_number = m.from_try
+                 AND instr(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
+             LEFT JOIN queue q ON q.tenant_id = i.tenant_id AND q.instance_id = i.instance_id
+             WHERE m.final_state IS NOT NULL AND (m.token IS NULL OR m.token = q.lease_token)
+             ON CONFLICT DO NOTHING;"
+        )
+    };
+}
+
+/// Applies the moves, and keeps the invariant of `queue`: whatever has left `queued` and `running` has no row there.
+macro_rules! apply_moves {
+    () => {
+        concat!(
+            moves!(),
+            "UPDATE task_instances AS i
+             SET state = m.\"to\", try_number = m.to_try, max_tries = m.max_tries, wake_at = m.wake_at,
+                 reschedules = m.reschedules, resume_state = m.resume_state, message = m.message,
+                 scheduled_at = CASE m.\"to\" WHEN 'scheduled' THEN m.at ELSE i.scheduled_at END,
+                 -- What is cleared has not started; what ends without having run starts and ends at once, as in Airflow.
+                 started_at = CASE WHEN m.\"to\" IS NULL THEN NULL
+                     ELSE coalesce(m.started_at, i.started_at, CASE WHEN m.finished THEN m.at END) END,
+                 ended_at = CASE WHEN m.\"to\" IS NULL THEN NULL
+                     WHEN m.finished OR m.\"to\" IN ('up_for_retry', 'up_for_reschedule') THEN coalesce(m.ended_at, m.at)
+                     ELSE i.ended_at END,
+                 first_started_at = CASE WHEN m.\"to\" IS NULL OR m.to_try <> m.from_try THEN NULL
+                     ELSE i.first_started_at END,
+                 hostname = coalesce(m.hostname, i.hostname),
+                 rendered_fields = coalesce(m.rendered_fields, i.rendered_fields)
+             FROM m
+             WHERE i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id AND i.run_key = m.run_key
+                 AND i.try_number = m.from_try AND instr(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
+                 AND (m.token IS NULL OR EXISTS (
+                     SELECT 1 FROM queue q WHERE q.tenant_id = m.tenant_id AND q.instance_id = m.instance_id
+                         AND q.lease_token = m.token))
+             RETURNING instance_id;
+             DELETE FROM queue WHERE position IN (
+                 SELECT q.position
+                 FROM json_each(?1) m
+                 CROSS JOIN queue q ON q.tenant_id = m.value ->> 'tenant' AND q.instance_id = unhex(m.value ->> 'instance')
+                 CROSS JOIN task_instances i ON i.tenant_id = q.tenant_id AND i.instance_id = q.instance_id
+                 WHERE coalesce(i.state, '') NOT IN ('queued', 'running'))"
+        )
+    };
+}
+
+async fn apply_round(connection: &mut SqliteConnection, moves: &[(RunKey, &Move)]) -> Result<Vec<Uuid>> {
+    let closes = |one: &Move| one.settles.as_ref().is_some_and(|settles| settles.final_state.is_some());
+    // Several statements in one text are one trip to sqlx's thread; all have the same argument.
+    let statements = match moves.iter().any(|(_, one)| closes(one)) {
+        true => concat!(close_tries!(), apply_moves!()),
+        false => apply_moves!(),
+    };
+    let moved: Vec<Uuid> = sqlx::query_scalar(statements)
+        .bind(to_json(moves.iter().map(|(run, one)| MoveJson::new(*run, one)))?)
+        .fetch_all(connection)
+        .await?;
     if moved.len() == moves.len() {
         return Ok(Vec::new());
     }
     let moved: HashSet<Uuid> = moved.into_iter().collect();
     Ok(moves.iter().map(|(_, one)| one.instance).filter(|instance| !moved.contains(instance)).collect())
-}
-
-/// Writes the history of the tries that these moves end. It comes before the moves, under the same condition, because they
-/// overwrite what it keeps.
-async fn close_tries(connection: &mut SqliteConnection, rows: &str) -> Result<()> {
-    sqlx::query(
-        "WITH m AS MATERIALIZED (
-             SELECT value ->> 'tenant' AS tenant_id, value ->> 'run' AS run_key, unhex(value ->> 'instance') AS instance_id,
-                 value ->> 'from_states' AS from_states, value ->> 'from_try' AS from_try,
-                 unhex(value ->> '$.settles.token') AS token, value ->> '$.settles.started_at' AS started_at,
-                 value ->> '$.settles.ended_at' AS ended_at, value ->> '$.settles.hostname' AS hostname,
-                 value ->> '$.settles.final_state' AS final_state, value ->> '$.settles.cause' AS cause,
-                 value ->> '$.settles.message' AS message
-             FROM json_each(?1)
-         )
-         INSERT INTO task_tries (tenant_id, instance_id, try_number, state, queued_at, started_at, ended_at, hostname,
-             max_tries, cause, message, lease_token, late_results)
-         SELECT i.tenant_id, i.instance_id, i.try_number, m.final_state, i.queued_at, coalesce(m.started_at, i.started_at),
-             m.ended_at, coalesce(m.hostname, i.hostname), i.max_tries, m.cause, m.message,
-             coalesce(q.fenced_token, q.lease_token), coalesce(q.late_results, 0)
-         FROM m
-         CROSS JOIN task_instances i ON i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id
-             AND i.run_key = m.run_key AND i.try_number = m.from_try
-             AND instr(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
-         LEFT JOIN queue q ON q.tenant_id = i.tenant_id AND q.instance_id = i.instance_id
-         WHERE m.final_state IS NOT NULL AND (m.token IS NULL OR m.token = q.lease_token)
-         ON CONFLICT DO NOTHING",
-    )
-    .bind(rows)
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Keeps the invariant of `queue`: whatever has left `queued` and `running` has no row there.
-async fn leave_queue(connection: &mut SqliteConnection, rows: &str) -> Result<()> {
-    sqlx::query(
-        "DELETE FROM queue WHERE position IN (
-             SELECT q.position
-             FROM json_each(?1) m
-             CROSS JOIN queue q ON q.tenant_id = m.value ->> 'tenant' AND q.instance_id = unhex(m.value ->> 'instance')
-             CROSS JOIN task_instances i ON i.tenant_id = q.tenant_id AND i.instance_id = q.instance_id
-             WHERE coalesce(i.state, '') NOT IN ('queued', 'running'))",
-    )
-    .bind(rows)
-    .execute(connection)
-    .await?;
-    Ok(())
 }

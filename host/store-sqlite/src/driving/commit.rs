@@ -9,7 +9,7 @@ use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
 use super::admission::admit_all;
 use super::changes::apply;
 use super::leases::held;
-use super::run_states::{self, By};
+use super::run_states;
 use super::usage::usage;
 use crate::error::Result;
 use crate::{SqliteStore, begin};
@@ -23,19 +23,13 @@ pub async fn commit(
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
 
-    let runs: Vec<(RunKey, i64)> = batch.changes.iter().map(|(key, epoch, _)| (*key, *epoch)).collect();
-    let mut driven = if runs.is_empty() { HashSet::new() } else { held(&mut transaction, batch.owner, &runs).await? };
-    committed.overtaken = runs.iter().map(|(key, _)| *key).filter(|key| !driven.contains(key)).collect();
-    let changes: Vec<(RunKey, &RunChange)> = batch
-        .changes
-        .iter()
-        .filter(|(key, _, _)| driven.contains(key))
-        .map(|(key, _, change)| (*key, change))
-        .collect();
-    if !changes.is_empty() {
-        committed.refused = apply(&mut transaction, &changes).await?;
-        run_states::write(&mut transaction, &changes, By::Scheduler, batch.now).await?;
-    }
+    let mut driven = run_states::decide(&mut transaction, batch).await?;
+    let runs: HashSet<(RunKey, i64)> = batch.changes.iter().map(|(key, epoch, _)| (*key, *epoch)).collect();
+    let named = batch.changes.iter().map(|(key, _, _)| *key);
+    committed.overtaken = named.filter(|key| !driven.contains(key)).collect();
+    let changes = batch.changes.iter().filter(|(key, _, _)| driven.contains(key));
+    let changes: Vec<(RunKey, &RunChange)> = changes.map(|(key, _, change)| (*key, change)).collect();
+    committed.refused = apply(&mut transaction, &changes).await?;
 
     let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
     if !admissions.is_empty() {

@@ -4,6 +4,7 @@ use airlock_store::dags::NextRun;
 use airlock_store::driving::DueDag;
 use airlock_store::runs::{NewRun, RunRow};
 use chrono::{DateTime, Utc};
+use sqlx::Connection;
 
 use crate::dags::{DAG_COLUMNS_FROM, dag_row};
 use crate::error::Result;
@@ -12,7 +13,8 @@ use crate::runs::{insert, run_row};
 use crate::{SqliteStore, begin};
 
 pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),
         " WHERE d.is_paused = 0 AND d.next_run_after IS NOT NULL AND d.unfinished_runs < d.max_active_runs
@@ -38,7 +40,7 @@ pub async fn earliest_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>>> 
         "SELECT min(next_run_after) FROM dags
          WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs",
     )
-    .fetch_one(&mut *store.reader().await?)
+    .fetch_one(&mut *store.reader().await)
     .await?;
     earliest.map(instant).transpose()
 }

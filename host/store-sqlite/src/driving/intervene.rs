@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::changes::apply;
 use super::leases::give_up;
-use super::run_states::{self, By};
+use super::run_states;
 use crate::error::Result;
 use crate::{SqliteStore, begin};
 
@@ -30,7 +30,7 @@ pub async fn intervene(store: &SqliteStore, key: RunKey, epoch: i64, change: &Ru
         return Ok(false);
     }
     if let Some(now) = moment(change)? {
-        run_states::write(&mut transaction, &[(key, change)], By::Request, now).await?;
+        run_states::write(&mut transaction, key, change, now).await?;
     }
     give_up(&mut transaction, key).await?;
     transaction.commit().await?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use airlock_core::id::RunKey;
 use airlock_core::limits::TenantPolicy;
 use airlock_store::driving::LoadedRun;
-use serde_json::Value;
+use airlock_store::support::batch::run_names;
 use sqlx::sqlite::SqliteConnection;
 
 use crate::SqliteStore;
@@ -78,9 +78,4 @@ async fn load_instances(connection: &mut SqliteConnection, names: &str, loaded: 
         place.ok_or_else(|| Failure::damaged("an instance of another run"))?.instances.push(instance);
     }
     Ok(())
-}
-
-/// Runs as a batch names them: tenant and key.
-pub fn run_names(keys: &[RunKey]) -> String {
-    keys.iter().map(|key| Value::from(vec![key.tenant.0, key.id])).collect::<Value>().to_string()
 }

@@ -23,9 +23,11 @@ use airlock_store::driving::{
 use airlock_store::runs::{NewRun, RunRow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sqlx::Connection;
 use uuid::Uuid;
 
 use crate::SqliteStore;
+use crate::error::Failure;
 
 #[async_trait]
 impl Driving for SqliteStore {
@@ -60,7 +62,8 @@ impl Driving for SqliteStore {
         Ok(leases::release(self, owner).await?)
     }
     async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>> {
-        let mut snapshot = self.snapshot().await?;
+        let mut reader = self.reader().await;
+        let mut snapshot = reader.begin().await.map_err(Failure::from)?;
         Ok(load::load_runs(self, &mut snapshot, &[key]).await?.pop())
     }
     async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past> {

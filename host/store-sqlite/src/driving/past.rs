@@ -6,13 +6,15 @@ use airlock_core::id::RunKey;
 use airlock_core::run::Past;
 use airlock_core::state::RunType;
 use serde_json::Value;
+use sqlx::Connection;
 
 use crate::SqliteStore;
 use crate::error::Result;
 use crate::row::Columns;
 
 pub async fn past_of(store: &SqliteStore, run: RunKey, automated: bool, tasks: &[String]) -> Result<Past> {
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let previous: Option<i64> = sqlx::query_scalar(
         "SELECT p.run_key FROM dag_runs r
          CROSS JOIN dag_runs p ON p.tenant_id = r.tenant_id AND p.dag_id = r.dag_id AND p.logical_date < r.logical_date

@@ -1,80 +1,97 @@
-//! The states of runs that a batch changes.
+//! What a batch changes in the runs themselves.
 
-use airlock_core::id::RunKey;
-use airlock_store::driving::RunChange;
+use std::collections::HashSet;
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::state::RunState;
+use airlock_store::driving::{Batch, RunChange};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::dags::load::{ChangedDags, refresh};
 use crate::error::Result;
 use crate::row::{Columns, micros};
 
-/// Who changes the runs.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum By {
-    /// Their scheduler: this is a scheduling decision.
-    Scheduler,
-    /// A request from outside.
-    Request,
-}
-
-/// Writes the new states of runs, where there are any, and when their scheduler has last decided. `now` stands in where a
-/// change does not say its time.
-pub async fn write(
-    connection: &mut SqliteConnection,
-    changes: &[(RunKey, &RunChange)],
-    by: By,
-    now: DateTime<Utc>,
-) -> Result<()> {
-    let any_state = changes.iter().any(|(_, change)| change.run_state.is_some());
-    if !any_state && by == By::Request {
-        return Ok(());
-    }
-    let rows: Value = changes
-        .iter()
-        .map(|(key, change)| json!([key.tenant.0, key.id, change.run_state, micros(change.at.unwrap_or(now))]))
-        .collect();
-    let rows = rows.to_string();
-    let changed = sqlx::query(
-        "WITH c (tenant_id, run_key, state, at) AS MATERIALIZED (
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?1)
+/// A run's new state and its epoch, if one is asked for.
+macro_rules! changed_runs {
+    () => {
+        "WITH c (tenant_id, run_key, state, at, epoch) AS MATERIALIZED (
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)
          )
          UPDATE dag_runs AS r
          SET state = coalesce(c.state, r.state),
-             last_scheduling_decision = coalesce(?2, r.last_scheduling_decision),
              updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
              queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,
              started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, c.at)
                  ELSE r.started_at END,
-             ended_at = CASE WHEN c.state IS NULL THEN r.ended_at WHEN c.state IN ('success', 'failed') THEN c.at END
-         FROM c WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key
-         RETURNING tenant_id, dag_id",
-    )
-    .bind(&rows)
-    .bind((by == By::Scheduler).then(|| micros(now)))
+             ended_at = CASE WHEN c.state IS NULL THEN r.ended_at WHEN c.state IN ('success', 'failed') THEN c.at END"
+    };
+}
+
+/// Answers which runs of a batch its owner holds at the epoch that it names, and writes their new states and when they were
+/// decided on. It is the first statement of a commit, so that a check of its own is saved.
+pub async fn decide(connection: &mut SqliteConnection, batch: &Batch) -> Result<HashSet<RunKey>> {
+    if batch.changes.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = batch.changes.iter().map(|(key, epoch, change)| row(*key, change, batch.now, Some(*epoch)));
+    let rows = rows.collect::<Value>().to_string();
+    let decided = sqlx::query(concat!(
+        changed_runs!(),
+        ", last_scheduling_decision = ?2
+         FROM c CROSS JOIN active_runs a ON a.tenant_id = c.tenant_id AND a.run_key = c.run_key AND a.owner = ?3
+         WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key AND r.epoch = c.epoch
+         RETURNING tenant_id, run_key, dag_id"
+    ))
+    .bind(rows)
+    .bind(micros(batch.now))
+    .bind(batch.owner)
     .fetch_all(&mut *connection)
     .await?;
-    if !any_state {
-        return Ok(());
-    }
-    write_active(connection, &rows).await?;
-    let dags: ChangedDags =
-        changed.iter().map(|row| Ok((row.integer("tenant_id")?, row.text("dag_id")?))).collect::<Result<_>>()?;
-    refresh(connection, &dags).await
+    let driven: HashSet<RunKey> = decided.iter().map(run_key).collect::<Result<_>>()?;
+    let states = batch.changes.iter().filter(|(key, _, _)| driven.contains(key));
+    let states: Vec<_> = states.filter_map(|(key, _, change)| Some((*key, change.run_state?))).collect();
+    write_active(connection, &states, &decided).await?;
+    Ok(driven)
+}
+
+/// Writes the new state of one run, as of `now`.
+pub async fn write(
+    connection: &mut SqliteConnection,
+    key: RunKey,
+    change: &RunChange,
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let written = sqlx::query(concat!(
+        changed_runs!(),
+        " FROM c WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key RETURNING tenant_id, run_key, dag_id"
+    ))
+    .bind(Value::from_iter([row(key, change, now, None)]).to_string())
+    .fetch_all(&mut *connection)
+    .await?;
+    let states: Vec<_> = change.run_state.map(|state| (key, state)).into_iter().collect();
+    write_active(connection, &states, &written).await
+}
+
+fn row(key: RunKey, change: &RunChange, now: DateTime<Utc>, epoch: Option<i64>) -> Value {
+    json!([key.tenant.0, key.id, change.run_state, micros(change.at.unwrap_or(now)), epoch])
 }
 
 /// Keeps the invariant of `active_runs`: exactly the queued and running ones are there. A run that is queued again has no owner.
-async fn write_active(connection: &mut SqliteConnection, rows: &str) -> Result<()> {
+async fn write_active(
+    connection: &mut SqliteConnection,
+    states: &[(RunKey, RunState)],
+    written: &[SqliteRow],
+) -> Result<()> {
+    if states.is_empty() {
+        return Ok(());
+    }
+    let rows: Value = states.iter().map(|(key, state)| json!([key.tenant.0, key.id, state])).collect();
     sqlx::query(
         "DELETE FROM active_runs WHERE (tenant_id, run_key) IN (
-             SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE value ->> 2 IN ('success', 'failed'))",
-    )
-    .bind(rows)
-    .execute(&mut *connection)
-    .await?;
-    sqlx::query(
-        "INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after)
+             SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE value ->> 2 IN ('success', 'failed'));
+         INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after)
          SELECT r.tenant_id, r.run_key, r.dag_id, r.state, r.run_after
          FROM json_each(?1) c CROSS JOIN dag_runs r ON r.tenant_id = c.value ->> 0 AND r.run_key = c.value ->> 1
          WHERE c.value ->> 2 IN ('queued', 'running')
@@ -82,8 +99,20 @@ async fn write_active(connection: &mut SqliteConnection, rows: &str) -> Result<(
              owner = CASE excluded.state WHEN 'running' THEN owner END,
              lease_until = CASE excluded.state WHEN 'running' THEN lease_until ELSE 0 END",
     )
-    .bind(rows)
-    .execute(connection)
+    .bind(rows.to_string())
+    .execute(&mut *connection)
     .await?;
-    Ok(())
+    let changed: HashSet<RunKey> = states.iter().map(|(key, _)| *key).collect();
+    let mut dags = ChangedDags::new();
+    for row in written {
+        let key = run_key(row)?;
+        if changed.contains(&key) {
+            dags.insert((key.tenant.0, row.text("dag_id")?));
+        }
+    }
+    refresh(connection, &dags).await
+}
+
+fn run_key(row: &SqliteRow) -> Result<RunKey> {
+    Ok(RunKey { tenant: TenantId(row.integer("tenant_id")?), id: row.integer("run_key")? })
 }

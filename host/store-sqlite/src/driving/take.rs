@@ -2,11 +2,13 @@
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::driving::LoadedRun;
+use airlock_store::support::batch::run_names;
 use chrono::{DateTime, Utc};
+use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use super::load::{load_runs, run_names};
+use super::load::load_runs;
 use crate::dags::load::{ChangedDags, refresh};
 use crate::error::Result;
 use crate::row::{Columns, micros};
@@ -27,8 +29,11 @@ pub async fn take_runs(
     limit: u32,
 ) -> Result<Vec<LoadedRun>> {
     // A reader looks first: two index look-ups are all that an idle pass costs.
-    if candidates(&mut *store.snapshot().await?, now, limit).await?.is_empty() {
-        return Ok(Vec::new());
+    {
+        let mut reader = store.reader().await;
+        if candidates(&mut *reader.begin().await?, now, limit).await?.is_empty() {
+            return Ok(Vec::new());
+        }
     }
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;

@@ -19,13 +19,13 @@ pub async fn reported(store: &SqliteStore, owner: Uuid, limit: u32) -> Result<Ve
     )
     .bind(owner)
     .bind(limit)
-    .fetch_all(&mut *store.reader().await?)
+    .fetch_all(&mut *store.reader().await)
     .await?;
     rows.iter().map(reported_try).collect()
 }
 
 pub async fn expired(store: &SqliteStore, owner: Uuid, now: DateTime<Utc>, limit: u32) -> Result<Vec<ExpiredTry>> {
-    if !any_expired(&mut *store.reader().await?, now).await? {
+    if !any_expired(&mut *store.reader().await, now).await? {
         return Ok(Vec::new());
     }
     let mut writer = store.writer().await;

@@ -2,13 +2,13 @@
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::queue::ClaimedTry;
+use airlock_store::support::batch::instance_names;
 use airlock_store::support::{Backlog, fair_shares};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
-use super::names;
 use crate::error::Result;
 use crate::row::{Columns, instant, micros};
 use crate::{SqliteStore, begin};
@@ -25,7 +25,7 @@ pub struct Claim<'a> {
 pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<ClaimedTry>> {
     let queues = Value::from(claim.queues).to_string();
     // Looked up by a reader: an idle worker that asks again and again never holds up those who write.
-    let shares = shares(&mut *store.reader().await?, &queues, claim.limit).await?;
+    let shares = shares(&mut *store.reader().await, &queues, claim.limit).await?;
     if shares.is_empty() {
         return Ok(Vec::new());
     }
@@ -165,7 +165,7 @@ async fn start(connection: &mut SqliteConnection, claim: &Claim<'_>, claimed: &[
              first_started_at = coalesce(i.first_started_at, ?2)
          FROM claimed c WHERE i.tenant_id = c.tenant_id AND i.instance_id = c.instance_id",
     )
-    .bind(names(claimed.iter().map(|one| (one.run.tenant, one.instance))))
+    .bind(instance_names(claimed.iter().map(|one| (one.run.tenant, one.instance))))
     .bind(micros(claim.now))
     .bind(claim.hostname)
     .execute(connection)

@@ -4,11 +4,11 @@ use std::collections::HashSet;
 
 use airlock_core::id::TenantId;
 use airlock_store::queue::TryOrder;
+use airlock_store::support::batch::instance_names;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::names;
 use crate::error::Result;
 use crate::row::{Columns, micros};
 use crate::{SqliteStore, begin};
@@ -71,7 +71,7 @@ pub async fn hand_back(store: &SqliteStore, worker: Uuid, tokens: &[Uuid]) -> Re
          FROM back b CROSS JOIN queue q ON q.tenant_id = b.tenant_id AND q.instance_id = b.instance_id
          WHERE i.tenant_id = b.tenant_id AND i.instance_id = b.instance_id",
     )
-    .bind(names(handed_back.iter().copied()))
+    .bind(instance_names(handed_back.iter().copied()))
     .execute(&mut *transaction)
     .await?;
     transaction.commit().await?;

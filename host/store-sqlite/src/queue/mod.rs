@@ -4,7 +4,6 @@ mod claim;
 mod leases;
 mod report;
 
-use airlock_core::id::TenantId;
 use airlock_store::StoreResult;
 use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
 use async_trait::async_trait;
@@ -51,17 +50,10 @@ impl Queue for SqliteStore {
             "SELECT queue, sum(state = 'queued') AS queued, sum(state = 'running') AS running
              FROM queue GROUP BY queue ORDER BY queue",
         );
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         let depths = rows.iter().map(|row| {
             Ok(QueueDepth { queue: row.text("queue")?, queued: row.number("queued")?, running: row.number("running")? })
         });
         Ok(depths.collect::<Result<_>>()?)
     }
-}
-
-/// A row of the queue, as a batch names it: tenant and instance.
-fn names(rows: impl Iterator<Item = (TenantId, Uuid)>) -> String {
-    let names: serde_json::Value =
-        rows.map(|(tenant, instance)| serde_json::json!([tenant.0, instance.simple().to_string()])).collect();
-    names.to_string()
 }

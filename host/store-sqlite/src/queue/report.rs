@@ -3,34 +3,12 @@
 use std::collections::HashSet;
 
 use airlock_store::queue::TryReport;
-use serde::Serialize;
+use airlock_store::support::batch::{ReportJson, XComJson, to_json};
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::row::micros;
 use crate::{SqliteStore, begin};
-
-#[derive(Serialize)]
-struct Report {
-    tenant: i64,
-    instance: String,
-    token: String,
-    ended_at: i64,
-    result: String,
-    rendered_fields: Option<String>,
-}
-
-#[derive(Serialize)]
-struct XCom<'a> {
-    tenant: i64,
-    run: i64,
-    task: &'a str,
-    map_index: i32,
-    key: &'a str,
-    value: String,
-    pushed_at: i64,
-}
 
 pub async fn report(store: &SqliteStore, reports: &[TryReport]) -> Result<Vec<Uuid>> {
     if reports.is_empty() {
@@ -52,17 +30,7 @@ pub async fn report(store: &SqliteStore, reports: &[TryReport]) -> Result<Vec<Uu
 }
 
 fn reports_json<'a>(reports: impl IntoIterator<Item = &'a TryReport>) -> Result<String> {
-    let tokens = reports.into_iter().map(|report| {
-        Ok(Report {
-            tenant: report.run.tenant.0,
-            instance: report.instance.simple().to_string(),
-            token: report.lease_token.simple().to_string(),
-            ended_at: micros(report.ended_at),
-            result: serde_json::to_string(&report.result)?,
-            rendered_fields: report.rendered_fields.as_ref().map(ToString::to_string),
-        })
-    });
-    Ok(serde_json::to_string(&tokens.collect::<Result<Vec<_>>>()?)?)
+    Ok(to_json(reports.into_iter().map(ReportJson::new).collect::<serde_json::Result<Vec<_>>>()?)?)
 }
 
 /// Writes the results of tries whose token holds; answers those tokens.
@@ -88,19 +56,7 @@ async fn accept(connection: &mut SqliteConnection, reports: &[TryReport]) -> Res
 }
 
 async fn push_xcoms<'a>(connection: &mut SqliteConnection, reports: impl Iterator<Item = &'a TryReport>) -> Result<()> {
-    let xcoms: Vec<XCom<'_>> = reports
-        .flat_map(|report| {
-            report.xcoms.iter().map(|(key, value)| XCom {
-                tenant: report.run.tenant.0,
-                run: report.run.id,
-                task: &report.task_id,
-                map_index: report.map_index,
-                key,
-                value: value.to_string(),
-                pushed_at: micros(report.ended_at),
-            })
-        })
-        .collect();
+    let xcoms: Vec<XComJson<'_>> = reports.flat_map(XComJson::of).collect();
     if xcoms.is_empty() {
         return Ok(());
     }
@@ -112,7 +68,7 @@ async fn push_xcoms<'a>(connection: &mut SqliteConnection, reports: impl Iterato
          FROM json_each(?1) WHERE true
          ON CONFLICT DO UPDATE SET value = excluded.value, pushed_at = excluded.pushed_at",
     )
-    .bind(serde_json::to_string(&xcoms)?)
+    .bind(to_json(xcoms)?)
     .execute(connection)
     .await?;
     Ok(())

@@ -28,7 +28,7 @@ impl Runs for SqliteStore {
             .bind(tenant.0)
             .bind(dag_id)
             .bind(run_id);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(run_row).transpose()?)
     }
 
@@ -58,7 +58,7 @@ impl Runs for SqliteStore {
         )
         .bind(tenant.0)
         .bind(dag_id);
-        let row = rows.fetch_optional(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(run_row).transpose()?)
     }
 
@@ -68,7 +68,7 @@ impl Runs for SqliteStore {
         )
         .bind(tenant.0)
         .bind(dag_id);
-        let rows = rows.fetch_all(&mut *self.reader().await?).await.map_err(Failure::from)?;
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
         let counts = rows.iter().map(|row| Ok((row.name("state")?, row.number("runs")?)));
         Ok(counts.collect::<Result<_>>()?)
     }

@@ -3,6 +3,7 @@
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::runs::{RunFilter, RunRow};
 use airlock_store::{Page, Paged};
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
@@ -42,7 +43,8 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &RunFilter, pag
     list.span("started_at", &filter.started_at);
     list.span("ended_at", &filter.ended_at);
     list.span("updated_at", &filter.updated_at);
-    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "run_key", page).await?;
+    let mut reader = store.reader().await;
+    let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "run_key", page).await?;
     Ok(Paged { items: rows.iter().map(run_row).collect::<Result<_>>()?, total })
 }
 

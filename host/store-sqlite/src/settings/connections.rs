@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::settings::{ConnectionRow, Sealed};
 use airlock_store::{Page, Paged};
+use sqlx::Connection;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 
@@ -51,7 +52,7 @@ pub async fn create(store: &SqliteStore, tenant: TenantId, connection: &Connecti
 pub async fn get(store: &SqliteStore, tenant: TenantId, conn_id: &str) -> Result<Option<ConnectionRow>> {
     let rows =
         sqlx::query("SELECT * FROM connections WHERE tenant_id = ?1 AND conn_id = ?2").bind(tenant.0).bind(conn_id);
-    rows.fetch_optional(&mut *store.reader().await?).await?.as_ref().map(connection_row).transpose()
+    rows.fetch_optional(&mut *store.reader().await).await?.as_ref().map(connection_row).transpose()
 }
 
 pub async fn list(
@@ -62,7 +63,8 @@ pub async fn list(
 ) -> Result<Paged<ConnectionRow>> {
     let mut list = List::new("FROM connections", "tenant_id", tenant);
     list.like("conn_id LIKE ?", pattern);
-    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "conn_id", page).await?;
+    let mut reader = store.reader().await;
+    let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "conn_id", page).await?;
     Ok(Paged { items: rows.iter().map(connection_row).collect::<Result<_>>()?, total })
 }
 

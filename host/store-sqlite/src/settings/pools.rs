@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::settings::{DEFAULT_POOL, PoolRow, PoolUse};
 use airlock_store::{Page, Paged, StoreError};
+use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::SqliteStore;
@@ -45,7 +46,8 @@ pub async fn create(store: &SqliteStore, tenant: TenantId, pool: &PoolRow) -> Re
 }
 
 pub async fn get(store: &SqliteStore, tenant: TenantId, name: &str) -> Result<Option<(PoolRow, PoolUse)>> {
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let row = sqlx::query("SELECT * FROM pools WHERE tenant_id = ?1 AND name = ?2")
         .bind(tenant.0)
         .bind(name)
@@ -63,7 +65,8 @@ pub async fn list(
     pattern: Option<&str>,
     page: &Page,
 ) -> Result<Paged<(PoolRow, PoolUse)>> {
-    let mut snapshot = store.snapshot().await?;
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
     let mut list = List::new("FROM pools", "tenant_id", tenant);
     list.like("name LIKE ?", pattern);
     let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "name", page).await?;

@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::settings::{Sealed, VariableRow};
 use airlock_store::{Page, Paged};
+use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
@@ -43,7 +44,7 @@ pub async fn create(store: &SqliteStore, tenant: TenantId, variable: &VariableRo
 
 pub async fn get(store: &SqliteStore, tenant: TenantId, key: &str) -> Result<Option<VariableRow>> {
     let rows = sqlx::query("SELECT * FROM variables WHERE tenant_id = ?1 AND key = ?2").bind(tenant.0).bind(key);
-    rows.fetch_optional(&mut *store.reader().await?).await?.as_ref().map(variable_row).transpose()
+    rows.fetch_optional(&mut *store.reader().await).await?.as_ref().map(variable_row).transpose()
 }
 
 pub async fn list(
@@ -54,7 +55,8 @@ pub async fn list(
 ) -> Result<Paged<VariableRow>> {
     let mut list = List::new("FROM variables", "tenant_id", tenant);
     list.like("key LIKE ?", pattern);
-    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "key", page).await?;
+    let mut reader = store.reader().await;
+    let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "key", page).await?;
     Ok(Paged { items: rows.iter().map(variable_row).collect::<Result<_>>()?, total })
 }
 

@@ -1,6 +1,7 @@
 //! Not a case but a measure: what a realistic batch costs. Run it by name:
 //! `cargo test -p airlock-store-sqlite --test throughput -- --ignored --nocapture`.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use airlock_core::state::TaskState;
@@ -13,11 +14,24 @@ use crate::driving::{Admission, RunChange, UsageQuery};
 /// What so many tries at a time cost, on average.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Costs {
+    /// Tries at a time.
+    pub size: usize,
     pub claim: Duration,
     pub report: Duration,
     pub commit: Duration,
     /// CPU time of this process for all of it: what a busy machine cannot distort. In steps of 10 ms over all rounds.
     pub cpu: Duration,
+}
+
+impl fmt::Display for Costs {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { size, claim, report, commit, cpu } = self;
+        let whole = (*claim + *report + *commit).as_secs_f64();
+        let (commits, tries) = (1.0 / commit.as_secs_f64(), *size as f64 / whole);
+        let cpu = cpu.as_secs_f64() * 1e6 / *size as f64;
+        write!(formatter, "{size:>5} tries a batch: claim {claim:.1?}, report {report:.1?}, commit {commit:.1?}, ")?;
+        write!(formatter, "{commits:.0} commits/s, {tries:.0} tries/s in all, {cpu:.0} us of CPU a try")
+    }
 }
 
 /// Drives `rounds` batches of `size` tries each through claim, report and a commit that settles them and admits the next.
@@ -59,7 +73,7 @@ pub async fn measure(store: &dyn Store, size: usize, rounds: usize) -> Costs {
     }
     let rounds = u32::try_from(rounds).unwrap();
     let cpu = (cpu_time() - cpu) / rounds;
-    Costs { cpu, claim: costs.claim / rounds, report: costs.report / rounds, commit: costs.commit / rounds }
+    Costs { size, cpu, claim: costs.claim / rounds, report: costs.report / rounds, commit: costs.commit / rounds }
 }
 
 /// User and system time of this process, from Linux.

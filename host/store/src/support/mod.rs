@@ -1,5 +1,6 @@
 //! What both implementations need and no caller does: pure functions and a cache.
 
+pub mod batch;
 mod dag_cache;
 mod moves;
 mod shares;

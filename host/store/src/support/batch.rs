@@ -1,25 +1,52 @@
-//! Batches as JSON. A batch of any size is one statement with one argument, which SQLite takes apart by `json_each`: far fewer
-//! round trips than a statement for each row, and one text for its cache of prepared statements, which a list of `VALUES`
-//! would not be.
+//! Batches as JSON. A batch of any size is one statement with one argument, which the database takes apart (`json_each`,
+//! `json_to_recordset`): far fewer round trips than a statement for each row, and one text for the caches of prepared
+//! statements, which a list of `VALUES` would not be. Instants are microseconds, ids are hexadecimal, and JSON inside is text.
 
 use std::borrow::Cow;
 
-use airlock_core::id::RunKey;
+use airlock_core::id::{RunKey, TenantId};
 use airlock_core::state::TaskState;
-use airlock_store::driving::{Admission, Move, NewInstance};
-use airlock_store::support::storable;
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::error::Result;
-use crate::row::{micros, optional_micros};
+use super::storable;
+use crate::driving::{Admission, Move, NewInstance};
+use crate::queue::TryReport;
 
-pub fn to_json<T: Serialize>(rows: impl IntoIterator<Item = T>) -> Result<String> {
-    Ok(serde_json::to_string(&rows.into_iter().collect::<Vec<_>>())?)
+/// A batch as one argument.
+///
+/// # Errors
+///
+/// None in practice: these rows can always be written as JSON.
+pub fn to_json<T: Serialize>(rows: impl IntoIterator<Item = T>) -> serde_json::Result<String> {
+    serde_json::to_string(&rows.into_iter().collect::<Vec<_>>())
 }
 
-/// As `unhex` reads it.
+/// Rows by their tenant and instance: `[[tenant, "instance"], ...]`.
+pub fn instance_names(rows: impl IntoIterator<Item = (TenantId, Uuid)>) -> String {
+    rows.into_iter()
+        .map(|(tenant, instance)| serde_json::json!([tenant.0, hex(instance)]))
+        .collect::<Value>()
+        .to_string()
+}
+
+/// Runs by their tenant and key: `[[tenant, key], ...]`.
+pub fn run_names(keys: &[RunKey]) -> String {
+    keys.iter().map(|key| Value::from(vec![key.tenant.0, key.id])).collect::<Value>().to_string()
+}
+
+/// Microseconds since 1970.
+fn micros(instant: DateTime<Utc>) -> i64 {
+    instant.timestamp_micros()
+}
+
+fn optional_micros(instant: Option<DateTime<Utc>>) -> Option<i64> {
+    instant.map(micros)
+}
+
+/// As both databases read it.
 fn hex(id: Uuid) -> String {
     id.simple().to_string()
 }
@@ -78,6 +105,7 @@ pub struct MoveJson<'a> {
     reschedules: u32,
     resume_state: Option<String>,
     message: Option<Cow<'a, str>>,
+    #[serde(flatten)]
     settles: Option<SettlesJson<'a>>,
 }
 
@@ -89,7 +117,7 @@ struct SettlesJson<'a> {
     hostname: Option<&'a str>,
     final_state: Option<TaskState>,
     cause: Option<&'a str>,
-    message: Option<Cow<'a, str>>,
+    try_message: Option<Cow<'a, str>>,
     rendered_fields: Option<String>,
 }
 
@@ -118,7 +146,7 @@ impl<'a> MoveJson<'a> {
                 hostname: settles.hostname.as_deref(),
                 final_state: settles.final_state,
                 cause: settles.cause.as_deref(),
-                message: settles.message.as_deref().map(storable),
+                try_message: settles.message.as_deref().map(storable),
                 rendered_fields: settles.rendered_fields.as_ref().map(Value::to_string),
             }),
         }
@@ -144,7 +172,10 @@ pub struct AdmissionJson<'a> {
 }
 
 impl<'a> AdmissionJson<'a> {
-    pub fn new(admission: &'a Admission) -> Result<Self> {
+    /// # Errors
+    ///
+    /// None in practice: what a try is resumed with is JSON.
+    pub fn new(admission: &'a Admission) -> serde_json::Result<Self> {
         let entry = &admission.entry;
         Ok(Self {
             tenant: admission.run.tenant.0,
@@ -161,6 +192,61 @@ impl<'a> AdmissionJson<'a> {
             queue: &entry.queue,
             priority: entry.priority,
             resume: entry.resume.as_ref().map(serde_json::to_string).transpose()?,
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub struct ReportJson {
+    tenant: i64,
+    instance: String,
+    token: String,
+    ended_at: i64,
+    result: String,
+    rendered_fields: Option<String>,
+}
+
+impl ReportJson {
+    /// # Errors
+    ///
+    /// None in practice: a result is JSON.
+    pub fn new(report: &TryReport) -> serde_json::Result<Self> {
+        Ok(Self {
+            tenant: report.run.tenant.0,
+            instance: hex(report.instance),
+            token: hex(report.lease_token),
+            ended_at: micros(report.ended_at),
+            result: serde_json::to_string(&report.result)?,
+            rendered_fields: report.rendered_fields.as_ref().map(Value::to_string),
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub struct XComJson<'a> {
+    tenant: i64,
+    run: i64,
+    task: &'a str,
+    map_index: i32,
+    key: Cow<'a, str>,
+    value: String,
+    pushed_at: i64,
+}
+
+impl<'a> XComJson<'a> {
+    /// What a report pushes; of two values under one key the last, as if they had come one after the other.
+    pub fn of(report: &'a TryReport) -> impl Iterator<Item = Self> {
+        let last = |place: usize, key: &str| !report.xcoms[place + 1..].iter().any(|(later, _)| later == key);
+        report.xcoms.iter().enumerate().filter(move |(place, (key, _))| last(*place, key)).map(|(_, (key, value))| {
+            Self {
+                tenant: report.run.tenant.0,
+                run: report.run.id,
+                task: &report.task_id,
+                map_index: report.map_index,
+                key: storable(key),
+                value: value.to_string(),
+                pushed_at: micros(report.ended_at),
+            }
         })
     }
 }

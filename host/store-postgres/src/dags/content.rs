@@ -1,0 +1,42 @@
+//! What a DAG version says, parsed once.
+
+use std::sync::Arc;
+
+use airlock_core::dag::Dag;
+use airlock_core::id::TenantId;
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::error::{Failure, Result};
+
+/// A version, by its id and by its place.
+pub struct VersionName<'a> {
+    pub id: Uuid,
+    pub tenant: TenantId,
+    pub dag_id: &'a str,
+    pub version: u32,
+}
+
+/// From the cache, or from the database into the cache.
+pub async fn content(store: &PostgresStore, connection: &mut PgConnection, name: VersionName<'_>) -> Result<Arc<Dag>> {
+    if let Some(dag) = store.versions.get(name.id) {
+        return Ok(dag);
+    }
+    let text: String =
+        sqlx::query_scalar("SELECT dag FROM dag_versions WHERE tenant_id = $1 AND dag_id = $2 AND version = $3")
+            .bind(name.tenant.0)
+            .bind(name.dag_id)
+            .bind(i64::from(name.version))
+            .fetch_one(connection)
+            .await?;
+    let dag = parse(&text, name.dag_id, name.version)?;
+    store.versions.insert(name.id, Arc::clone(&dag));
+    Ok(dag)
+}
+
+pub fn parse(text: &str, dag_id: &str, version: u32) -> Result<Arc<Dag>> {
+    serde_json::from_str(text)
+        .map(Arc::new)
+        .map_err(|error| Failure::damaged(format!("version {version} of DAG `{dag_id}`: {error}")))
+}

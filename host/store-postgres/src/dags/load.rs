@@ -1,0 +1,55 @@
+//! How busy a DAG is.
+
+use std::collections::BTreeSet;
+
+use sqlx::postgres::PgConnection;
+
+use crate::error::Result;
+
+/// DAGs whose active runs have changed in a transaction, by tenant and id.
+pub type ChangedDags = BTreeSet<(i64, String)>;
+
+fn arrays(dags: &ChangedDags) -> (Vec<i64>, Vec<&str>) {
+    dags.iter().map(|(tenant, dag_id)| (*tenant, dag_id.as_str())).unzip()
+}
+
+/// Locks these DAGs, first of all that a transaction locks. Every transaction that will [`refresh`] them begins with this, so
+/// that what it counts then is what is.
+pub async fn lock(connection: &mut PgConnection, dags: &ChangedDags) -> Result<()> {
+    let (tenants, dag_ids) = arrays(dags);
+    sqlx::query(
+        "SELECT FROM dags d JOIN unnest($1::bigint[], $2::text[]) c (tenant_id, dag_id) USING (tenant_id, dag_id)
+         ORDER BY tenant_id, dag_id FOR NO KEY UPDATE OF d",
+    )
+    .bind(tenants)
+    .bind(dag_ids)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Writes `unfinished_runs`, `running_runs` and `first_queued` of these DAGs anew from `active_runs`. Every transaction that
+/// adds, removes or changes the state of an active run ends with this. They are counted, not added to, so that no error can
+/// stay: a DAG has few unfinished runs, and its first queued one is at the edge of an index.
+pub async fn refresh(connection: &mut PgConnection, dags: &ChangedDags) -> Result<()> {
+    if dags.is_empty() {
+        return Ok(());
+    }
+    let (tenants, dag_ids) = arrays(dags);
+    sqlx::query(
+        "UPDATE dags AS d
+         SET unfinished_runs = a.unfinished, running_runs = a.running, first_queued = a.first_queued
+         FROM unnest($1::bigint[], $2::text[]) c (tenant_id, dag_id)
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS unfinished, count(*) FILTER (WHERE a.state = 'running') AS running,
+                 min(a.run_after) FILTER (WHERE a.state = 'queued') AS first_queued
+             FROM active_runs a WHERE a.tenant_id = c.tenant_id AND a.dag_id = c.dag_id
+         ) a
+         WHERE d.tenant_id = c.tenant_id AND d.dag_id = c.dag_id",
+    )
+    .bind(tenants)
+    .bind(dag_ids)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

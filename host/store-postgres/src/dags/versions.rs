@@ -1,0 +1,45 @@
+//! Versions of a DAG.
+
+use airlock_core::id::TenantId;
+use airlock_store::dags::DagVersion;
+use airlock_store::{Page, Paged};
+use sqlx::postgres::PgRow;
+
+use super::content::parse;
+use crate::PostgresStore;
+use crate::error::Result;
+use crate::list::{List, Orders};
+use crate::row::Columns;
+
+const ORDERS: Orders =
+    &[("id", "version"), ("version", "version"), ("version_number", "version"), ("dag_id", "dag_id")];
+
+pub async fn get(store: &PostgresStore, tenant: TenantId, dag_id: &str, version: u32) -> Result<Option<DagVersion>> {
+    let rows = sqlx::query("SELECT * FROM dag_versions WHERE tenant_id = $1 AND dag_id = $2 AND version = $3")
+        .bind(tenant.0)
+        .bind(dag_id)
+        .bind(i64::from(version));
+    rows.fetch_optional(&mut *store.connection().await?).await?.as_ref().map(version_row).transpose()
+}
+
+pub async fn list(store: &PostgresStore, tenant: TenantId, dag_id: &str, page: &Page) -> Result<Paged<DagVersion>> {
+    let mut list = List::new("FROM dag_versions", "tenant_id", tenant);
+    list.equal("dag_id = ?", Some(dag_id));
+    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "version DESC", page).await?;
+    Ok(Paged { items: rows.iter().map(version_row).collect::<Result<_>>()?, total })
+}
+
+fn version_row(row: &PgRow) -> Result<DagVersion> {
+    let dag_id: String = row.get("dag_id")?;
+    let version = row.number("version")?;
+    let dag = parse(row.get("dag")?, &dag_id, version)?;
+    Ok(DagVersion {
+        id: row.get("version_id")?,
+        dag_id,
+        version,
+        hash: row.get("hash")?,
+        source: row.get("source")?,
+        dag,
+        created_at: row.get("created_at")?,
+    })
+}

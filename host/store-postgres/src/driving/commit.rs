@@ -1,0 +1,59 @@
+//! A batch of changes, and the admissions that follow from it, in one transaction.
+
+use std::collections::HashSet;
+
+use airlock_core::id::RunKey;
+use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
+
+use super::admission::admit_all;
+use super::changes::apply;
+use super::leases::{self, lock_held};
+use super::run_states::{self, By};
+use super::usage::usage;
+use crate::PostgresStore;
+use crate::error::Result;
+
+pub async fn commit(
+    store: &PostgresStore,
+    batch: &Batch,
+    admit: &(dyn for<'a> Fn(&'a Usage) -> Vec<Admission> + Send + Sync),
+) -> Result<Committed> {
+    let mut committed = Committed::default();
+    let mut transaction = store.begin().await?;
+
+    let with_state: Vec<RunKey> =
+        batch.changes.iter().filter(|(_, _, change)| change.run_state.is_some()).map(|(key, _, _)| *key).collect();
+    run_states::lock_dags(&mut transaction, &with_state).await?;
+    let runs: Vec<(RunKey, i64)> = batch.changes.iter().map(|(key, epoch, _)| (*key, *epoch)).collect();
+    let mut driven = lock_held(&mut transaction, batch.owner, &runs).await?;
+    committed.overtaken = runs.iter().map(|(key, _)| *key).filter(|key| !driven.contains(key)).collect();
+    let changes: Vec<(RunKey, &RunChange)> = batch
+        .changes
+        .iter()
+        .filter(|(key, _, _)| driven.contains(key))
+        .map(|(key, _, change)| (*key, change))
+        .collect();
+    if !changes.is_empty() {
+        committed.refused = apply(&mut transaction, &changes).await?;
+        run_states::write(&mut transaction, &changes, By::Scheduler, batch.now).await?;
+    }
+
+    let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
+    if !admissions.is_empty() {
+        let others: HashSet<(RunKey, i64)> = admissions
+            .iter()
+            .map(|admission| (admission.run, admission.epoch))
+            .filter(|run| !runs.contains(run))
+            .collect();
+        if !others.is_empty() {
+            let others: Vec<(RunKey, i64)> = others.into_iter().collect();
+            let held = leases::held(&mut transaction, batch.owner, &others).await?;
+            committed.overtaken.extend(others.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)));
+            driven.extend(held);
+        }
+        admissions.retain(|admission| driven.contains(&admission.run));
+        committed.admitted = admit_all(&mut transaction, &admissions, batch.now).await?;
+    }
+    transaction.commit().await?;
+    Ok(committed)
+}

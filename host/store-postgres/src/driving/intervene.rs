@@ -1,0 +1,50 @@
+//! A request from outside changes a run that anybody may hold.
+
+use airlock_core::id::RunKey;
+use airlock_store::StoreError;
+use airlock_store::driving::RunChange;
+use chrono::{DateTime, Utc};
+
+use super::changes::apply;
+use super::leases::give_up;
+use super::run_states::{self, By};
+use crate::PostgresStore;
+use crate::error::Result;
+
+pub async fn intervene(store: &PostgresStore, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
+    let moment = moment(change)?;
+    let mut transaction = store.begin().await?;
+    if moment.is_some() {
+        run_states::lock_dags(&mut transaction, &[key]).await?;
+    }
+    let raised =
+        sqlx::query("UPDATE dag_runs SET epoch = epoch + 1 WHERE tenant_id = $1 AND run_key = $2 AND epoch = $3")
+            .bind(key.tenant.0)
+            .bind(key.id)
+            .bind(epoch)
+            .execute(&mut *transaction)
+            .await?
+            .rows_affected();
+    if raised == 0 {
+        return Ok(false);
+    }
+    if !apply(&mut transaction, &[(key, change)]).await?.is_empty() {
+        // The run's own scheduler was first, which does not raise the epoch. Nothing of this is applied.
+        return Ok(false);
+    }
+    if let Some(now) = moment {
+        run_states::write(&mut transaction, &[(key, change)], By::Request, now).await?;
+    }
+    give_up(&mut transaction, key).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// When the run's state changes, if it does.
+fn moment(change: &RunChange) -> Result<Option<DateTime<Utc>>> {
+    match (change.run_state, change.at) {
+        (None, _) => Ok(None),
+        (Some(_), Some(at)) => Ok(Some(at)),
+        (Some(state), None) => Err(StoreError::Conflict(format!("a change of a run to {state} needs its time")).into()),
+    }
+}

@@ -1,0 +1,83 @@
+//! What is queued or running now.
+
+use airlock_core::id::TenantId;
+use airlock_store::driving::{Usage, UsageQuery};
+use sqlx::postgres::PgConnection;
+
+use crate::error::Result;
+use crate::row::Columns;
+use crate::settings::pool_row;
+
+/// Locks the tenants that are asked for until the end of the transaction, and then looks: what this answers stays true until
+/// what follows from it is committed.
+pub async fn usage(connection: &mut PgConnection, query: &UsageQuery) -> Result<Usage> {
+    let mut usage = Usage::default();
+    let mut tenants: Vec<i64> =
+        query.tenants.iter().chain(query.tasks.iter().map(|(tenant, _, _)| tenant)).map(|id| id.0).collect();
+    tenants.sort_unstable();
+    tenants.dedup();
+    if tenants.is_empty() {
+        return Ok(usage);
+    }
+    // A statement of its own: what a statement sees is fixed when it begins, before it waits for a lock.
+    sqlx::query("SELECT FROM tenants WHERE tenant_id = ANY ($1) ORDER BY tenant_id FOR NO KEY UPDATE")
+        .bind(tenants)
+        .execute(&mut *connection)
+        .await?;
+    if !query.tenants.is_empty() {
+        look_at_tenants(connection, query, &mut usage).await?;
+    }
+    if !query.tasks.is_empty() {
+        look_at_tasks(connection, query, &mut usage).await?;
+    }
+    Ok(usage)
+}
+
+async fn look_at_tenants(connection: &mut PgConnection, query: &UsageQuery, usage: &mut Usage) -> Result<()> {
+    let rows = sqlx::query(
+        "SELECT t.tenant_id, p.name, p.slots, p.description, p.include_deferred,
+             (SELECT count(*) FROM queue q WHERE q.tenant_id = t.tenant_id) AS tries,
+             (SELECT coalesce(sum(q.pool_slots), 0) FROM queue q WHERE q.tenant_id = p.tenant_id AND q.pool = p.name)::bigint
+             + CASE WHEN p.include_deferred THEN (
+                 SELECT coalesce(sum(i.pool_slots), 0) FROM task_instances i
+                 WHERE i.tenant_id = p.tenant_id AND i.pool = p.name
+                     AND i.state IN ('deferred', 'awaiting_input') AND i.state = 'deferred') ELSE 0 END::bigint AS held
+         FROM unnest($1::bigint[]) t (tenant_id) LEFT JOIN pools p ON p.tenant_id = t.tenant_id
+         ORDER BY t.tenant_id, p.name",
+    )
+    .bind(query.tenants.iter().map(|tenant| tenant.0).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        let tenant = TenantId(row.get("tenant_id")?);
+        if usage.tenants.last().is_none_or(|(last, _)| *last != tenant) {
+            usage.tenants.push((tenant, row.number("tries")?));
+        }
+        if row.get::<Option<&str>>("name")?.is_some() {
+            usage.pools.push((tenant, pool_row(row)?, row.number("held")?));
+        }
+    }
+    Ok(())
+}
+
+async fn look_at_tasks(connection: &mut PgConnection, query: &UsageQuery, usage: &mut Usage) -> Result<()> {
+    let rows = sqlx::query(
+        "SELECT t.tenant_id, t.dag_id, t.task_id,
+             (SELECT count(*) FROM queue q
+              WHERE q.tenant_id = t.tenant_id AND q.dag_id = t.dag_id AND q.task_id = t.task_id)
+             + (SELECT count(*) FROM task_instances i JOIN dag_runs r USING (tenant_id, run_key)
+                WHERE i.tenant_id = t.tenant_id AND i.state IN ('deferred', 'awaiting_input') AND i.task_id = t.task_id
+                    AND r.dag_id = t.dag_id) AS active
+         FROM unnest($1::bigint[], $2::text[], $3::text[]) t (tenant_id, dag_id, task_id)",
+    )
+    .bind(query.tasks.iter().map(|(tenant, _, _)| tenant.0).collect::<Vec<_>>())
+    .bind(query.tasks.iter().map(|(_, dag_id, _)| dag_id.as_str()).collect::<Vec<_>>())
+    .bind(query.tasks.iter().map(|(_, _, task_id)| task_id.as_str()).collect::<Vec<_>>())
+    .fetch_all(connection)
+    .await?;
+    for row in &rows {
+        let tenant = TenantId(row.get("tenant_id")?);
+        usage.tasks.push((tenant, row.get("dag_id")?, row.get("task_id")?, row.number("active")?));
+    }
+    Ok(())
+}

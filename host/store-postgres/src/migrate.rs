@@ -1,0 +1,60 @@
+//! Migrations: forward only, each once, in the order of their dates.
+
+use airlock_store::{StoreError, StoreResult};
+use sqlx::migrate::{MigrateError, Migrator};
+
+use crate::PostgresStore;
+use crate::error::Result;
+
+static MIGRATOR: Migrator = sqlx::migrate!();
+
+/// The newest migration that this program knows.
+pub fn newest_migration() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
+
+impl PostgresStore {
+    /// Brings the database to this program's newest migration; does nothing if it is there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NewerDatabase`] if a newer program has migrated it.
+    pub async fn migrate(&self) -> StoreResult<()> {
+        if let Some(found) = self.found_migration().await? {
+            refuse_newer(found)?;
+        }
+        let mut connection = self.connection().await?;
+        // Under an advisory lock, so that processes that start together migrate one after the other.
+        MIGRATOR.run_direct(None, &mut *connection, false).await.map_err(|error| match error {
+            MigrateError::Execute(error) => crate::error::Failure::from(error).into(),
+            error => StoreError::Database(error.to_string()),
+        })
+    }
+
+    /// Whether the database is at exactly this program's newest migration.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotMigrated`] or [`StoreError::NewerDatabase`].
+    pub async fn check(&self) -> StoreResult<()> {
+        let found = self.found_migration().await?.ok_or(StoreError::NotMigrated)?;
+        refuse_newer(found)?;
+        if found < newest_migration() { Err(StoreError::NotMigrated) } else { Ok(()) }
+    }
+
+    async fn found_migration(&self) -> Result<Option<i64>> {
+        let mut connection = self.connection().await?;
+        let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut *connection)
+            .await?;
+        if !migrated {
+            return Ok(None);
+        }
+        Ok(sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *connection).await?)
+    }
+}
+
+fn refuse_newer(found: i64) -> StoreResult<()> {
+    let known = newest_migration();
+    if found > known { Err(StoreError::NewerDatabase { found, known }) } else { Ok(()) }
+}

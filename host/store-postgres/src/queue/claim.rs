@@ -1,0 +1,161 @@
+//! A worker takes tries.
+
+use airlock_core::id::TenantId;
+use airlock_store::queue::ClaimedTry;
+use airlock_store::support::{Backlog, fair_shares};
+use chrono::{DateTime, Utc};
+use sqlx::postgres::{PgConnection, PgRow};
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::driving::run_key;
+use crate::error::Result;
+use crate::row::Columns;
+
+pub struct Claim<'a> {
+    pub worker: Uuid,
+    pub hostname: &'a str,
+    pub queues: &'a [String],
+    pub limit: u32,
+    pub now: DateTime<Utc>,
+    pub until: DateTime<Utc>,
+}
+
+pub async fn claim(store: &PostgresStore, claim: &Claim<'_>) -> Result<Vec<ClaimedTry>> {
+    let mut connection = store.connection().await?;
+    let shares = shares(&mut connection, claim.queues, claim.limit).await?;
+    if shares.is_empty() {
+        return Ok(Vec::new());
+    }
+    take(&mut connection, claim, &shares).await
+}
+
+/// How many tries each tenant may claim. This looks before it takes, and others may take in between: then a claim gets less
+/// than it could, and the next one gets it.
+async fn shares(connection: &mut PgConnection, queues: &[String], limit: u32) -> Result<Vec<(TenantId, u32)>> {
+    // From one tenant to the next by the index, so that the cost is in tenants that have work and not in queued tries.
+    let tenants: Vec<i64> = sqlx::query_scalar(
+        "WITH RECURSIVE waiting (queue, tenant_id) AS (
+             SELECT n.queue, (SELECT min(q.tenant_id) FROM queue q WHERE q.state = 'queued' AND q.queue = n.queue)
+             FROM unnest($1::text[]) n (queue)
+             UNION ALL
+             SELECT w.queue, (SELECT min(q.tenant_id) FROM queue q
+                              WHERE q.state = 'queued' AND q.queue = w.queue AND q.tenant_id > w.tenant_id)
+             FROM waiting w WHERE w.tenant_id IS NOT NULL
+         )
+         SELECT DISTINCT tenant_id FROM waiting WHERE tenant_id IS NOT NULL",
+    )
+    .bind(queues)
+    .fetch_all(&mut *connection)
+    .await?;
+    match tenants.as_slice() {
+        [] => Ok(Vec::new()),
+        [tenant] => Ok(vec![(TenantId(*tenant), limit)]),
+        _ => Ok(fair_shares(&backlogs(connection, queues, &tenants, limit).await?, limit)),
+    }
+}
+
+async fn backlogs(
+    connection: &mut PgConnection,
+    queues: &[String],
+    tenants: &[i64],
+    limit: u32,
+) -> Result<Vec<Backlog>> {
+    let rows = sqlx::query(
+        "WITH running AS MATERIALIZED (
+             SELECT tenant_id, count(*) AS tries FROM queue WHERE state = 'running' GROUP BY tenant_id
+         )
+         SELECT t.tenant_id, coalesce(r.tries, 0) AS running, q.tries AS queued
+         FROM unnest($2::bigint[]) t (tenant_id)
+         LEFT JOIN running r USING (tenant_id)
+         CROSS JOIN LATERAL (
+             SELECT count(*) AS tries
+             FROM unnest($1::text[]) n (queue)
+             CROSS JOIN LATERAL (
+                 SELECT FROM queue c WHERE c.state = 'queued' AND c.queue = n.queue AND c.tenant_id = t.tenant_id LIMIT $3
+             ) c
+         ) q",
+    )
+    .bind(queues)
+    .bind(tenants)
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(Backlog {
+                tenant: TenantId(row.get("tenant_id")?),
+                running: row.number("running")?,
+                queued: row.number("queued")?,
+            })
+        })
+        .collect()
+}
+
+/// Takes each tenant's first tries off the queue, starts them, and forgets what their earlier tries pushed, in one statement.
+/// A first try has nothing before it, and a call that goes on with a try keeps what it has.
+async fn take(connection: &mut PgConnection, claim: &Claim<'_>, shares: &[(TenantId, u32)]) -> Result<Vec<ClaimedTry>> {
+    // A claim that overlaps with another may see rows of it as locked, and skips them: no two get the same, and none waits.
+    let rows = sqlx::query(
+        "WITH chosen AS MATERIALIZED (
+             SELECT c.tenant_id, c.instance_id
+             FROM unnest($2::bigint[], $3::bigint[]) s (tenant_id, share)
+             CROSS JOIN LATERAL (
+                 SELECT q.tenant_id, q.instance_id
+                 FROM unnest($1::text[]) n (queue)
+                 CROSS JOIN LATERAL (
+                     SELECT c.tenant_id, c.instance_id, c.priority, c.position FROM queue c
+                     WHERE c.state = 'queued' AND c.queue = n.queue AND c.tenant_id = s.tenant_id
+                     ORDER BY c.priority DESC, c.position LIMIT s.share FOR UPDATE SKIP LOCKED
+                 ) q
+                 ORDER BY q.priority DESC, q.position LIMIT s.share
+             ) c
+         ), claimed AS (
+             UPDATE queue AS q
+             SET state = 'running', worker = $4, hostname = $5, lease_token = gen_random_uuid(), lease_until = $6,
+                 started_at = $7, first_started_at = coalesce(q.first_started_at, $7)
+             FROM chosen c WHERE q.tenant_id = c.tenant_id AND q.instance_id = c.instance_id
+             RETURNING q.*
+         ), started AS (
+             UPDATE task_instances AS i
+             SET state = 'running', started_at = $7, ended_at = NULL, hostname = $5,
+                 first_started_at = coalesce(i.first_started_at, $7)
+             FROM claimed c WHERE i.tenant_id = c.tenant_id AND i.instance_id = c.instance_id
+         ), forgotten AS (
+             DELETE FROM xcoms x USING claimed c
+             WHERE c.try_number > 1 AND c.first_started_at = c.started_at AND x.tenant_id = c.tenant_id
+                 AND x.run_key = c.run_key AND x.task_id = c.task_id AND x.map_index = c.map_index
+         )
+         SELECT tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number, max_tries,
+             lease_token, first_started_at, reschedules, resume
+         FROM claimed ORDER BY tenant_id, priority DESC, position",
+    )
+    .bind(claim.queues)
+    .bind(shares.iter().map(|(tenant, _)| tenant.0).collect::<Vec<_>>())
+    .bind(shares.iter().map(|(_, share)| i64::from(*share)).collect::<Vec<_>>())
+    .bind(claim.worker)
+    .bind(claim.hostname)
+    .bind(claim.until)
+    .bind(claim.now)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(claimed_try).collect()
+}
+
+fn claimed_try(row: &PgRow) -> Result<ClaimedTry> {
+    Ok(ClaimedTry {
+        run: run_key(row)?,
+        instance: row.get("instance_id")?,
+        dag_id: row.get("dag_id")?,
+        run_id: row.get("run_id")?,
+        task_id: row.get("task_id")?,
+        map_index: row.get("map_index")?,
+        dag_version: row.number("dag_version")?,
+        try_number: row.number("try_number")?,
+        max_tries: row.number("max_tries")?,
+        lease_token: row.get("lease_token")?,
+        first_started_at: row.get("first_started_at")?,
+        reschedules: row.number("reschedules")?,
+        resume: row.optional_json("resume")?,
+    })
+}

@@ -1,0 +1,60 @@
+//! The queue between schedulers and workers.
+
+mod claim;
+mod leases;
+mod report;
+
+use airlock_store::StoreResult;
+use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::error::{Failure, Result};
+use crate::row::Columns;
+
+#[async_trait]
+impl Queue for PostgresStore {
+    async fn claim_tries(
+        &self,
+        worker: Uuid,
+        hostname: &str,
+        queues: &[String],
+        limit: u32,
+        now: DateTime<Utc>,
+        until: DateTime<Utc>,
+    ) -> StoreResult<Vec<ClaimedTry>> {
+        Ok(claim::claim(self, &claim::Claim { worker, hostname, queues, limit, now, until }).await?)
+    }
+
+    async fn heartbeat_tries(
+        &self,
+        worker: Uuid,
+        tokens: &[Uuid],
+        until: DateTime<Utc>,
+    ) -> StoreResult<Vec<(Uuid, TryOrder)>> {
+        Ok(leases::heartbeat(self, worker, tokens, until).await?)
+    }
+
+    async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>> {
+        Ok(report::report(self, reports).await?)
+    }
+
+    async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64> {
+        Ok(leases::hand_back(self, worker, tokens).await?)
+    }
+
+    async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>> {
+        let rows = sqlx::query(
+            "SELECT queue, count(*) FILTER (WHERE state = 'queued') AS queued,
+                 count(*) FILTER (WHERE state = 'running') AS running
+             FROM queue GROUP BY queue ORDER BY queue",
+        );
+        let rows = rows.fetch_all(&mut *self.connection().await?).await.map_err(Failure::from)?;
+        let depths = rows.iter().map(|row| {
+            Ok(QueueDepth { queue: row.get("queue")?, queued: row.number("queued")?, running: row.number("running")? })
+        });
+        Ok(depths.collect::<Result<_>>()?)
+    }
+}

@@ -1,0 +1,119 @@
+//! A worker says how tries ended.
+
+use std::collections::HashSet;
+
+use airlock_store::queue::TryReport;
+use airlock_store::support::batch::{ReportJson, XComJson, to_json};
+use sqlx::postgres::PgConnection;
+use uuid::Uuid;
+
+use crate::PostgresStore;
+use crate::error::Result;
+
+pub async fn report(store: &PostgresStore, reports: &[TryReport]) -> Result<Vec<Uuid>> {
+    if reports.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut transaction = store.begin().await?;
+    let accepted = accept(&mut transaction, reports).await?;
+    let xcoms = reports.iter().filter(|report| accepted.contains(&report.lease_token));
+    push_xcoms(&mut transaction, xcoms).await?;
+    let mut stale: Vec<&TryReport> = reports.iter().filter(|report| !accepted.contains(&report.lease_token)).collect();
+    if !stale.is_empty() {
+        let repeated = repeated(&mut transaction, &stale).await?;
+        stale.retain(|report| !repeated.contains(&report.lease_token));
+        note_late(&mut transaction, &stale).await?;
+    }
+    transaction.commit().await?;
+    Ok(stale.into_iter().map(|report| report.lease_token).collect())
+}
+
+/// Writes the results of tries whose token holds; answers those tokens.
+async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<HashSet<Uuid>> {
+    let rows = to_json(reports.iter().map(ReportJson::new).collect::<serde_json::Result<Vec<_>>>()?)?;
+    let accepted: Vec<Uuid> = sqlx::query_scalar(
+        "WITH report AS MATERIALIZED (
+             SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, instance uuid, token uuid, ended_at bigint,
+                 result text, rendered_fields text)
+         ), held AS MATERIALIZED (
+             SELECT q.tenant_id, q.instance_id
+             FROM queue q JOIN report r ON q.tenant_id = r.tenant AND q.instance_id = r.instance
+             WHERE q.lease_token = r.token AND q.state = 'running'
+             ORDER BY q.tenant_id, q.instance_id FOR NO KEY UPDATE OF q
+         )
+         UPDATE queue AS q
+         SET state = 'reported', ended_at = instant(r.ended_at), result = r.result::json,
+             rendered_fields = r.rendered_fields::json, lease_until = NULL
+         FROM report r JOIN held h ON h.tenant_id = r.tenant AND h.instance_id = r.instance
+         WHERE q.tenant_id = h.tenant_id AND q.instance_id = h.instance_id AND q.lease_token = r.token
+         RETURNING q.lease_token",
+    )
+    .bind(rows)
+    .fetch_all(connection)
+    .await?;
+    Ok(accepted.into_iter().collect())
+}
+
+async fn push_xcoms<'a>(connection: &mut PgConnection, reports: impl Iterator<Item = &'a TryReport>) -> Result<()> {
+    let xcoms: Vec<XComJson<'_>> = reports.flat_map(XComJson::of).collect();
+    if xcoms.is_empty() {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO xcoms (tenant_id, run_key, task_id, map_index, key, value, pushed_at)
+         SELECT tenant, run, task, map_index, key, value::json, instant(pushed_at)
+         FROM json_to_recordset($1::json) AS (tenant bigint, run bigint, task text, map_index integer, key text, value text,
+             pushed_at bigint)
+         ON CONFLICT (tenant_id, run_key, task_id, map_index, key)
+             DO UPDATE SET value = excluded.value, pushed_at = excluded.pushed_at",
+    )
+    .bind(to_json(xcoms)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn names(reports: &[&TryReport]) -> (Vec<i64>, Vec<Uuid>, Vec<Uuid>) {
+    let tenants = reports.iter().map(|report| report.run.tenant.0).collect();
+    let instances = reports.iter().map(|report| report.instance).collect();
+    (tenants, instances, reports.iter().map(|report| report.lease_token).collect())
+}
+
+/// Of these tokens, those under which a result has been accepted before: their worker did not hear the answer.
+async fn repeated(connection: &mut PgConnection, reports: &[&TryReport]) -> Result<HashSet<Uuid>> {
+    let (tenants, instances, tokens) = names(reports);
+    let repeated: Vec<Uuid> = sqlx::query_scalar(
+        "SELECT q.lease_token FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) r (tenant_id, instance_id, token)
+         JOIN queue q USING (tenant_id, instance_id) WHERE q.lease_token = r.token AND q.state = 'reported'",
+    )
+    .bind(tenants)
+    .bind(instances)
+    .bind(tokens)
+    .fetch_all(connection)
+    .await?;
+    Ok(repeated.into_iter().collect())
+}
+
+/// Counts refused results where the try's history is, or will be.
+async fn note_late(connection: &mut PgConnection, reports: &[&TryReport]) -> Result<()> {
+    if reports.is_empty() {
+        return Ok(());
+    }
+    let (tenants, instances, tokens) = names(reports);
+    sqlx::query(
+        "WITH late AS MATERIALIZED (
+             SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) r (tenant_id, instance_id, token)
+         ), finished AS (
+             UPDATE task_tries AS t SET late_results = t.late_results + 1 FROM late l
+             WHERE t.tenant_id = l.tenant_id AND t.instance_id = l.instance_id AND t.lease_token = l.token
+         )
+         UPDATE queue AS q SET late_results = q.late_results + 1 FROM late l
+         WHERE q.tenant_id = l.tenant_id AND q.instance_id = l.instance_id AND q.fenced_token = l.token",
+    )
+    .bind(tenants)
+    .bind(instances)
+    .bind(tokens)
+    .execute(connection)
+    .await?;
+    Ok(())
+}

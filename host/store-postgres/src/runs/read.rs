@@ -1,0 +1,70 @@
+//! Runs as lists show them.
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_store::runs::{RunFilter, RunRow};
+use airlock_store::{Page, Paged};
+use sqlx::postgres::PgRow;
+
+use crate::PostgresStore;
+use crate::error::Result;
+use crate::list::{List, Orders};
+use crate::row::Columns;
+
+const ORDERS: Orders = &[
+    ("id", "run_key"),
+    ("dag_id", "dag_id"),
+    ("run_id", "run_id"),
+    ("dag_run_id", "run_id"),
+    ("state", "state"),
+    ("logical_date", "logical_date"),
+    ("run_after", "run_after"),
+    ("queued_at", "queued_at"),
+    ("start_date", "started_at"),
+    ("end_date", "ended_at"),
+    ("updated_at", "updated_at"),
+    ("conf", "conf::text"),
+    ("duration", "ended_at - started_at"),
+    ("run_type", "run_type"),
+];
+
+pub async fn list(store: &PostgresStore, tenant: TenantId, filter: &RunFilter, page: &Page) -> Result<Paged<RunRow>> {
+    let mut list = List::new("FROM dag_runs", "tenant_id", tenant);
+    list.equal("dag_id = ?", filter.dag_id.as_deref());
+    list.some("dag_id = ANY (?)", filter.dag_ids.as_deref());
+    list.like("dag_id ILIKE ? ESCAPE ''", filter.dag_id_pattern.as_deref());
+    list.like("run_id ILIKE ? ESCAPE ''", filter.run_id_pattern.as_deref());
+    list.any("state = ANY (?)", filter.states.iter().map(|state| state.as_str()));
+    list.any("run_type = ANY (?)", filter.run_types.iter().map(|kind| kind.as_str()));
+    list.any_number("dag_version = ANY (?)", &filter.dag_versions);
+    list.like("triggering_user ILIKE ? ESCAPE ''", filter.triggering_user_pattern.as_deref());
+    list.span("logical_date", &filter.logical_date);
+    list.span("run_after", &filter.run_after);
+    list.span("started_at", &filter.started_at);
+    list.span("ended_at", &filter.ended_at);
+    list.span("updated_at", &filter.updated_at);
+    let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "run_key", page).await?;
+    Ok(Paged { items: rows.iter().map(run_row).collect::<Result<_>>()?, total })
+}
+
+pub fn run_row(row: &PgRow) -> Result<RunRow> {
+    Ok(RunRow {
+        key: RunKey { tenant: TenantId(row.get("tenant_id")?), id: row.get("run_key")? },
+        dag_id: row.get("dag_id")?,
+        run_id: row.get("run_id")?,
+        run_type: row.name("run_type")?,
+        state: row.name("state")?,
+        dag_version: row.number("dag_version")?,
+        logical_date: row.get("logical_date")?,
+        data_interval: row.interval("interval_start", "interval_end")?,
+        run_after: row.get("run_after")?,
+        queued_at: row.get("queued_at")?,
+        started_at: row.get("started_at")?,
+        ended_at: row.get("ended_at")?,
+        last_scheduling_decision: row.get("last_scheduling_decision")?,
+        conf: row.json("conf")?,
+        note: row.get("note")?,
+        triggered_by: row.get("triggered_by")?,
+        triggering_user: row.get("triggering_user")?,
+        epoch: row.get("epoch")?,
+    })
+}
