@@ -14,6 +14,7 @@ mod dag_runs;
 mod dag_versions;
 mod dags;
 mod extract;
+mod intervene;
 mod layers;
 mod lookup;
 mod models;

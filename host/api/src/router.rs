@@ -104,18 +104,20 @@ fn run_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(dag_runs::list::get_dag_runs, dag_runs::trigger::trigger_dag_run))
         .routes(routes!(dag_runs::list_batch::get_list_dag_runs_batch))
-        .routes(routes!(dag_runs::get::get_dag_run, dag_runs::delete::delete_dag_run))
+        .routes(routes!(dag_runs::get::get_dag_run, dag_runs::delete::delete_dag_run, dag_runs::patch::patch_dag_run))
         .routes(routes!(dag_runs::wait::wait_dag_run_until_finished))
 }
 
 fn instance_routes() -> OpenApiRouter<ApiState> {
-    use task_instances::{get, list, list_batch, list_mapped, logs, tries};
+    use task_instances::{get, list, list_batch, list_mapped, logs, patch, tries};
     OpenApiRouter::new()
         .routes(routes!(list::get_task_instances))
         .routes(routes!(list_batch::get_task_instances_batch))
         .routes(routes!(list_mapped::get_mapped_task_instances))
-        .routes(routes!(get::get_task_instance))
-        .routes(routes!(get::get_mapped_task_instance))
+        .routes(routes!(get::get_task_instance, patch::patch_task_instance))
+        .routes(routes!(get::get_mapped_task_instance, patch::patch_task_instance_by_map_index))
+        .routes(routes!(patch::patch_task_instance_dry_run))
+        .routes(routes!(patch::patch_task_instance_dry_run_by_map_index))
         .routes(routes!(tries::get_task_instance_tries))
         .routes(routes!(tries::get_mapped_task_instance_tries))
         .routes(routes!(tries::get_task_instance_try_details))

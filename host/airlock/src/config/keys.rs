@@ -40,8 +40,3 @@ pub const KEYS: &[Key] = &[
 pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
-
-/// The name in the environment.
-pub fn variable(key: &Key) -> String {
-    format!("AIRLOCK_{}", key.name.to_uppercase())
-}

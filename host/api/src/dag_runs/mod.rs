@@ -4,6 +4,7 @@ pub mod delete;
 pub mod get;
 pub mod list;
 pub mod list_batch;
+pub mod patch;
 pub mod trigger;
 pub mod wait;
 
@@ -15,6 +16,9 @@ use crate::extract::Order;
 use crate::lookup::Versions;
 use crate::models::DagRunResponse;
 use crate::problem::Answer;
+
+/// Characters, as in Airflow.
+const LONGEST_NOTE: usize = 1000;
 
 const ORDER: &Order = &[
     ("id", "id"),

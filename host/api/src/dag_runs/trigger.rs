@@ -10,15 +10,12 @@ use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::response;
+use super::{LONGEST_NOTE, response};
 use crate::extract::{Path, Principal, ValidJson};
 use crate::lookup;
 use crate::models::{DagRunResponse, TriggerBody};
 use crate::problem::{Answer, Problem, ProblemBody, Refusals};
 use crate::state::ApiState;
-
-/// Airflow's limit.
-const LONGEST_NOTE: usize = 1000;
 
 /// Makes a run of a DAG's newest version.
 #[utoipa::path(post, path = "/dags/{dag_id}/dagRuns", tag = "DagRun", operation_id = "trigger_dag_run",

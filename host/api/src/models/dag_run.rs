@@ -142,3 +142,22 @@ pub struct DagRunsBatchBody {
 pub const fn batch_limit() -> u32 {
     100
 }
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DAGRunPatchBody)]
+#[serde(deny_unknown_fields)]
+pub struct DagRunPatchBody {
+    #[serde(default)]
+    pub state: Option<MutableRunState>,
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = DagRunMutableStates)]
+pub enum MutableRunState {
+    Queued,
+    Success,
+    Failed,
+}

@@ -207,3 +207,21 @@ pub struct LogMessage {
     #[schema(value_type = Object)]
     pub fields: Map<String, Value>,
 }
+
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PatchTaskInstanceBody {
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub new_state: Option<TaskState>,
+    #[serde(default)]
+    pub note: Option<String>,
+    #[serde(default)]
+    pub include_upstream: bool,
+    #[serde(default)]
+    pub include_downstream: bool,
+    #[serde(default)]
+    pub include_future: bool,
+    #[serde(default)]
+    pub include_past: bool,
+}

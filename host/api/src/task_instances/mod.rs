@@ -5,6 +5,7 @@ pub mod list;
 pub mod list_batch;
 pub mod list_mapped;
 pub mod logs;
+pub mod patch;
 pub mod tries;
 
 use airlock_core::id::TenantId;

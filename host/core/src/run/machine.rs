@@ -212,12 +212,13 @@ impl RunMachine {
         self.slots[number].state = to;
         self.count(task, from, to);
         let key = (Reverse(self.plan.tasks[task].weight), task);
-        if from == Some(TaskState::Scheduled) && to != from {
-            if let Some(ready) = self.ready.get_mut(&key) {
-                ready.remove(&(map_index, number));
-                if ready.is_empty() {
-                    self.ready.remove(&key);
-                }
+        if from == Some(TaskState::Scheduled)
+            && to != from
+            && let Some(ready) = self.ready.get_mut(&key)
+        {
+            ready.remove(&(map_index, number));
+            if ready.is_empty() {
+                self.ready.remove(&key);
             }
         }
         match to {

@@ -30,7 +30,7 @@ pub(super) fn looks_back(task: &Task) -> bool {
 }
 
 /// The task ids whose past decides on a task.
-pub(super) fn relevant<'a>(plan: &'a Plan, number: usize) -> impl Iterator<Item = &'a str> {
+pub(super) fn relevant(plan: &Plan, number: usize) -> impl Iterator<Item = &str> {
     let task = plan.task(number);
     let downstream: &[usize] = if task.wait_for_downstream { &plan.tasks[number].downstream } else { &[] };
     std::iter::once(number).chain(downstream.iter().copied()).map(|number| plan.task(number).task_id.as_str())

@@ -50,7 +50,9 @@ impl RunMachine {
             slot.wake_at = None;
         }
         let mut moved = self.shift(number, &[Some(TaskState::Running)], to, ended.ended_at);
-        settle(&mut moved, ended, Some(to), cause, message);
+        // The try itself has failed, whatever becomes of the task: Airflow's history says so too.
+        let of_the_try = if to == TaskState::UpForRetry { TaskState::Failed } else { to };
+        settle(&mut moved, ended, Some(of_the_try), cause, message);
         self.effects.push(Effect::Move(moved));
     }
 

@@ -33,7 +33,7 @@ fn router() -> Router {
         .route("/echo", any(echo))
         .route("/to/{code}/{*target}", any(redirect))
         .route("/loop", get(|| async { Redirect::temporary("/loop") }))
-        .route("/slow", get(|| std::future::pending::<()>()))
+        .route("/slow", get(std::future::pending::<()>))
         .route("/drip", get(drip))
         .route("/large", get(|| async { "x".repeat(1 << 20) }))
 }

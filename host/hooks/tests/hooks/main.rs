@@ -1,6 +1,6 @@
 //! The hooks against real databases, servers and stores on loopback.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod http;
 mod mariadb;

@@ -107,7 +107,11 @@ async fn parameters_become_what_the_statement_wants() {
         (text("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), "uuid", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"),
     ] {
         let statement = format!("select coalesce($1::{cast}::text, 'null')");
-        assert_eq!(value(&*session, &statement, &[parameter.clone()]).await, text(expected), "{parameter:?} as {cast}");
+        assert_eq!(
+            value(&*session, &statement, std::slice::from_ref(&parameter)).await,
+            text(expected),
+            "{parameter:?} as {cast}"
+        );
     }
     for (parameter, cast) in [
         (SqlValue::Integer(40_000), "int2"),
@@ -117,7 +121,8 @@ async fn parameters_become_what_the_statement_wants() {
         (text("{"), "jsonb"),
         (text("1 day"), "interval"),
     ] {
-        let refusal = try_rows(&*session, &format!("select $1::{cast}"), &[parameter.clone()]).await.unwrap_err();
+        let refusal =
+            try_rows(&*session, &format!("select $1::{cast}"), std::slice::from_ref(&parameter)).await.unwrap_err();
         assert!(matches!(&refusal, SqlError::UnsupportedType(text) if text.contains("$1")), "{parameter:?}: {refusal}");
     }
     let refusal = try_rows(&*session, "select $1::text, $2::text", &[SqlValue::Null]).await.unwrap_err();

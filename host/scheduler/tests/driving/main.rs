@@ -1,4 +1,5 @@
 //! The scheduler on a real database.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod runs;
 mod world;

@@ -48,7 +48,7 @@ async fn a_task_is_tried_again_after_its_delay_and_its_tries_are_kept() {
     let instance = world.instance("d", "manual__1", "flaky").await;
     let tries = world.store.tries(world.tenant, instance.id).await.unwrap();
     let states: Vec<_> = tries.iter().map(|one| (one.try_number, one.state)).collect();
-    let (again, done) = (Some(TaskState::UpForRetry), Some(TaskState::Success));
+    let (again, done) = (Some(TaskState::Failed), Some(TaskState::Success));
     assert_eq!(states, [(1, again), (2, again), (3, done)]);
     assert_eq!(tries[0].message.as_deref(), Some("as the test has it"));
     for pair in tries.windows(2) {

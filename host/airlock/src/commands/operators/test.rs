@@ -25,10 +25,11 @@ pub async fn run(command: &TestOperator, session: &Session) -> Result<()> {
     let local = Local::start(&session.config, &surroundings).await?;
     let operators = local.client.get("/api/v2/operators").await?;
     let name = operators.pointer("/operators/0/name").and_then(Value::as_str).context("the module was not taken in")?;
-    let dag = json!({
-        "dag_id": DAG,
-        "tasks": [{ "task_id": TASK, "operator": name, "args": arguments, "poke_interval": 1 }],
-    });
+    let mut task = json!({ "task_id": TASK, "operator": name, "args": arguments });
+    if operators.pointer("/operators/0/versions/0/kind").and_then(Value::as_str) == Some("sensor") {
+        task["poke_interval"] = json!(1);
+    }
+    let dag = json!({ "dag_id": DAG, "tasks": [task] });
     let outcome =
         dags::test::one_run(&local.client, &dag, &json!({ "logical_date": null, "dag_run_id": "test" })).await;
     if outcome.is_ok() {
