@@ -45,14 +45,18 @@ impl CompileOptions {
         Self {
             program: program.into(),
             arguments: arguments.into_iter().collect(),
-            cpu_seconds: 60,
+            cpu_seconds: 120,
             address_space_bytes: 4 << 30,
-            wall: Duration::from_secs(120),
+            // Only for a compiler that hangs: on a busy machine a second of CPU time takes long.
+            wall: Duration::from_secs(600),
             artifact_bytes: 256 << 20,
             processes: 2,
         }
     }
 }
+
+/// Bytes of what a child says of its failure.
+const MESSAGE_BYTES: u64 = 16 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum CompileError {
@@ -121,13 +125,18 @@ impl Compiler {
             .spawn()
             .map_err(process)?;
         let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-        let (artifact, message) = tokio::join!(read(stdout, options.artifact_bytes), read(stderr, 16 << 10));
-        if artifact.len() as u64 > options.artifact_bytes {
-            return Err(CompileError::Refused(format!(
-                "its machine code is larger than {} bytes; make the module smaller",
-                options.artifact_bytes
-            )));
-        }
+        // Too much of one ends the wait for the other: the child would block on a pipe that nobody reads.
+        let artifact = async {
+            let artifact = read(stdout, options.artifact_bytes).await;
+            if artifact.len() as u64 > options.artifact_bytes {
+                let limit = options.artifact_bytes;
+                let reason = format!("its machine code is larger than {limit} bytes; make the module smaller");
+                return Err(CompileError::Refused(reason));
+            }
+            Ok(artifact)
+        };
+        let message = async { Ok::<_, CompileError>(read(stderr, MESSAGE_BYTES).await) };
+        let (artifact, message) = tokio::try_join!(artifact, message)?;
         let status = child.wait().await.map_err(process)?;
         if status.success() {
             return Ok(artifact);

@@ -19,6 +19,7 @@ use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsConnector;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
@@ -34,14 +35,21 @@ use crate::run::state::CallState;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(600);
 
+/// Connections that one call may have at once.
+const CONNECTIONS: usize = 32;
+
+/// Bytes of a request's body that the host holds until they are sent, for each of its streams.
+const BODY_BYTES: usize = 64 << 10;
+
 type Io = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 /// On whose behalf requests are sent.
 #[derive(Clone)]
 pub(crate) struct Outgoing {
-    pub(crate) caller: Caller,
-    pub(crate) gate: Gate,
-    pub(crate) output: Output,
+    caller: Caller,
+    gate: Gate,
+    output: Output,
+    connections: Arc<Semaphore>,
 }
 
 impl WasiHttpView for CallState {
@@ -60,9 +68,17 @@ impl WasiHttpHooks for Outgoing {
         let outgoing = self.clone();
         Box::new(async move { outgoing.send(request, options.unwrap_or_default()).await })
     }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_BYTES
+    }
 }
 
 impl Outgoing {
+    pub(crate) fn new(caller: Caller, gate: Gate, output: Output) -> Self {
+        Self { caller, gate, output, connections: Arc::new(Semaphore::new(CONNECTIONS)) }
+    }
+
     async fn send(
         self,
         mut request: Request<WasiBody>,
@@ -77,7 +93,8 @@ impl Outgoing {
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = Uri::builder().path_and_query(path).build().map_err(|_| Error::HttpRequestUriInvalid)?;
 
-        let connect = connect(&host, &addresses, tls);
+        let permit = self.connections.clone().try_acquire_owned().map_err(|_| Error::ConnectionLimitReached)?;
+        let connect = connect(&host, &addresses, tls, permit);
         let (mut sender, connection) = timeout(options.connect_timeout.unwrap_or(CONNECT_TIMEOUT), connect)
             .await
             .map_err(|_| Error::ConnectionTimeout)??;
@@ -117,21 +134,28 @@ async fn connect(
     host: &str,
     addresses: &[SocketAddr],
     tls: bool,
+    permit: OwnedSemaphorePermit,
 ) -> Result<(SendRequest<WasiBody>, Connection), Error> {
     let stream = TcpStream::connect(addresses).await.map_err(Error::Connect)?;
     if !tls {
-        return start(stream).await;
+        return start(stream, permit).await;
     }
     let name = host.trim_start_matches('[').trim_end_matches(']').to_owned();
     let name = ServerName::try_from(name).map_err(|_| Error::HttpRequestUriInvalid)?;
-    start(tls_connector()?.connect(name, stream).await.map_err(Error::Tls)?).await
+    start(tls_connector()?.connect(name, stream).await.map_err(Error::Tls)?, permit).await
 }
 
+/// The connection holds its permit until it is closed, by either side.
 async fn start(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    permit: OwnedSemaphorePermit,
 ) -> Result<(SendRequest<WasiBody>, Connection), Error> {
     let (sender, connection) = handshake(TokioIo::new(stream)).await?;
-    Ok((sender, spawn(async move { connection.await.map_err(Error::from) })))
+    let connection = spawn(async move {
+        let _permit = permit;
+        connection.await.map_err(Error::from)
+    });
+    Ok((sender, connection))
 }
 
 /// Trusts what the operating system trusts, as the host's own requests do.

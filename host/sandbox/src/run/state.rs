@@ -63,7 +63,7 @@ impl CallState {
             .stderr(output.stream(LogSource::Stderr))
             .max_random_size(RANDOM_BYTES.min(limits.host_call_bytes))
             .build();
-        let outgoing = Outgoing { caller: caller.clone(), gate: surroundings.gate.clone(), output: output.clone() };
+        let outgoing = Outgoing::new(caller.clone(), surroundings.gate.clone(), output.clone());
         let scratch = Scratch::new(surroundings.scratch.clone(), limits.scratch_bytes);
         Self {
             table,

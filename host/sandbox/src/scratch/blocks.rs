@@ -10,8 +10,8 @@ use crate::limit::{Limit, LimitReached};
 
 pub(super) const BLOCK_BYTES: u64 = 16 << 10;
 
-/// What a name counts, be it of a file or of a directory: the memory that the host keeps for it.
-const NODE_BYTES: u64 = 1 << 10;
+/// What a file or a directory counts besides its content: more than the memory that the host keeps for it and its name.
+const NODE_BYTES: u64 = 4 << 10;
 
 pub(super) struct Blocks {
     folder: Arc<Path>,

@@ -244,21 +244,16 @@ impl HostDescriptor for CallState {
         Ok(stat(&*self.place(&descriptor, &path)?.node()?))
     }
 
+    /// A second name would be memory that no quota counts.
     async fn link_at(
         &mut self,
-        descriptor: Resource<Descriptor>,
+        _: Resource<Descriptor>,
         _: PathFlags,
-        old_path: String,
-        new_descriptor: Resource<Descriptor>,
-        new_path: String,
+        _: String,
+        _: Resource<Descriptor>,
+        _: String,
     ) -> FsResult<()> {
-        let node = self.place(&descriptor, &old_path)?.node()?;
-        if node.is_directory() {
-            return Err(ErrorCode::NotPermitted.into());
-        }
-        let place = self.place(&new_descriptor, &new_path)?;
-        place.directory.insert(place.name()?, node)?;
-        Ok(())
+        Err(ErrorCode::Unsupported.into())
     }
 
     async fn open_at(

@@ -6,7 +6,7 @@
 //! found leads to them. Here the quota is exact, a try has one descriptor, no path leads anywhere else, and the system
 //! takes back the room by itself however the process ends. A try that opens no file costs nothing.
 //!
-//! There are no symbolic links, no permissions, and nothing that outlives the call.
+//! There are no links of either kind, no permissions, and nothing that outlives the call.
 
 mod blocks;
 mod file;
