@@ -25,7 +25,6 @@ enum ExitCodes {
     Many(Vec<i32>),
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the field is an option: null means that no code skips")]
 fn default_skip() -> Option<ExitCodes> {
     Some(ExitCodes::One(99))
 }

@@ -83,10 +83,13 @@ impl Status {
 }
 
 /// As much of a text as a message can hold.
-const EXCERPT: usize = 300;
-
 fn excerpt(text: &str) -> String {
-    match text.char_indices().nth(EXCERPT) {
+    shortened(text, 300)
+}
+
+/// At most so many characters of a text.
+pub fn shortened(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
         Some((end, _)) => format!("{} ...", &text[..end]),
         None => text.to_owned(),
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use airlock_sdk::{Error, Result};
 use bashkit::{Command, CommandContext, CommandStatus, async_trait};
 
-use super::*;
+use super::{ExecOptions, Lines, builder, failed, ready, runtime};
 
 /// The command that puts the input out. Its name is none that a script would use.
 const INPUT: &str = "__airlock_input";
@@ -18,7 +18,7 @@ const CHUNK: usize = 64 * 1024;
 /// code. Standard error goes to the task's log.
 ///
 /// # Errors
-/// As [`run`], and with the error of the input or output that failed.
+/// As [`run`](super::run), and with the error of the input or output that failed.
 pub fn filter<E: Into<Error>>(
     script: &str,
     parameters: &[&str],
@@ -92,5 +92,65 @@ impl<R: Read + Send> Command for Input<R> {
                 other => other?,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use airlock_sdk::testing::Host;
+
+    use super::*;
+
+    /// Lines without end; whoever reads a megabyte of them wanted all.
+    struct Endless(usize);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0 += buffer.len();
+            if self.0 > 1024 * 1024 {
+                return Err(std::io::Error::other("read too far"));
+            }
+            buffer.chunks_mut(5).for_each(|chunk| chunk.copy_from_slice(&b"line\n"[..chunk.len()]));
+            Ok(buffer.len() / 5 * 5)
+        }
+    }
+
+    fn run(script: &str, input: impl Read + Send + 'static) -> (Result<i32>, String) {
+        let mut written = Vec::new();
+        let result = Host::new().run(|| {
+            filter(script, &[], input, |bytes| -> Result<()> {
+                written.extend_from_slice(bytes);
+                Ok(())
+            })
+        });
+        (result, String::from_utf8(written).unwrap())
+    }
+
+    #[test]
+    fn input_is_read_as_far_as_the_script_wants() {
+        for script in [
+            "head -n 1",
+            "cat | head -n 1",
+            "tr a-z a-z | head -n 1",
+            "grep -m 1 line",
+            "while read -r line; do echo \"$line\"; break; done",
+        ] {
+            assert_eq!(run(script, Endless(0)), (Ok(0), "line\n".into()), "{script}");
+        }
+    }
+
+    #[test]
+    fn an_input_that_breaks_is_an_error_whatever_the_script_does() {
+        for script in ["cat", "cat || true", "cat > /tmp/x; echo done", "sort | head -n 1"] {
+            let error = run(script, Endless(0)).0.unwrap_err();
+            assert_eq!(error.message, "the input cannot be read: read too far", "{script}");
+        }
+    }
+
+    #[test]
+    fn an_output_that_breaks_is_an_error() {
+        let refuse = |_: &[u8]| Err(Error::retry("the store is full"));
+        let error = Host::new().run(|| filter("cat", &[], Endless(0), refuse)).unwrap_err();
+        assert_eq!(error.message, "the output cannot be written: the store is full");
     }
 }

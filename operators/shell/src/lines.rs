@@ -29,9 +29,10 @@ impl Lines {
                 }
                 None => self.line.extend_from_slice(part),
             }
-            while self.line.len() - self.logged >= PIECE {
-                self.log(&String::from_utf8_lossy(&self.line[self.logged..self.logged + PIECE]));
-                self.logged += PIECE;
+            while self.line.len() - self.logged > PIECE {
+                let end = self.piece_end();
+                self.log(&String::from_utf8_lossy(&self.line[self.logged..end]));
+                self.logged = end;
             }
         }
     }
@@ -42,6 +43,13 @@ impl Lines {
             self.finish_line();
         }
         self.last
+    }
+
+    /// Where the next piece ends: not within a character, of which UTF-8 has at most three more bytes.
+    fn piece_end(&self) -> usize {
+        let end = self.logged + PIECE;
+        let starts_character = |position: &usize| self.line[*position] & 0b1100_0000 != 0b1000_0000;
+        (end - 3..=end).rev().find(starts_character).unwrap_or(end)
     }
 
     fn finish_line(&mut self) {

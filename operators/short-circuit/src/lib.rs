@@ -26,10 +26,10 @@ fn yes() -> bool {
 fn short_circuit(arguments: ShortCircuit) -> Result<Outcome> {
     let condition = arguments.condition;
     if holds(&condition) {
-        log::info!("the condition {condition} holds: going on");
+        log::info!("the condition holds: going on");
         return Ok(Outcome::Success(Some(condition)));
     }
-    log::info!("the condition {condition} does not hold: skipping what follows");
+    log::info!("the condition does not hold: skipping what follows");
     Ok(Outcome::ShortCircuit(if arguments.ignore_downstream_trigger_rules { AllDownstream } else { DirectDownstream }))
 }
 

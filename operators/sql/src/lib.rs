@@ -69,6 +69,16 @@ enum Handler {
     None,
 }
 
+/// As much of a statement as the log holds: one with a megabyte of values must not use up the task's log.
+fn excerpt(text: &str) -> String {
+    match text.char_indices().nth(LOGGED_CHARACTERS) {
+        Some((end, _)) => format!("{} ...", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+const LOGGED_CHARACTERS: usize = 4000;
+
 fn yes() -> bool {
     true
 }
@@ -119,7 +129,7 @@ impl Sql {
     }
 
     fn run(&self, session: &Session, text: &str) -> Result<Value> {
-        log::info!("running: {text}");
+        log::info!("running: {}", excerpt(text));
         let dialect = session.dialect()?;
         let (text, parameters) = self.bind(text, dialect)?;
         // Without a handler the rows are nobody's, but the statement has to run to its end.

@@ -16,7 +16,7 @@ pub enum VariableError {
     Other(String),
 }
 
-/// The value of a variable, if it exists.
+/// The value of a variable, if it exists. Needs the grant `variables:read:<key>`.
 ///
 /// # Errors
 /// If the grant for it is missing.
@@ -24,7 +24,7 @@ pub fn get(key: &str) -> Result<Option<String>, VariableError> {
     host::variables::get(key)
 }
 
-/// Makes or replaces a variable. Needs the grant `variables:write`.
+/// Makes or replaces a variable. Needs the grant `variables:write:<key>`.
 ///
 /// # Errors
 /// If the grant is missing, or the value too large.
@@ -32,7 +32,7 @@ pub fn set(key: &str, value: &str) -> Result<(), VariableError> {
     host::variables::set(key, value)
 }
 
-/// Removes a variable and says whether it was there. Needs the grant `variables:write`.
+/// Removes a variable and says whether it was there. Needs the grant `variables:write:<key>`.
 ///
 /// # Errors
 /// If the grant is missing.
