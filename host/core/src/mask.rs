@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Map, Value};
 
 /// What stands in a secret's place.
@@ -9,6 +11,9 @@ pub const MASK: &str = "***";
 
 /// A value that is shorter is not masked in texts: it would take half of the log with it.
 const SHORTEST_MASKED: usize = 5;
+
+/// Lines of a long secret that many other texts have too (`-----`, `{`) are not masked.
+const SHORTEST_MASKED_LINE: usize = 16;
 
 const SENSITIVE_PARTS: &[&str] = &[
     "access_key",
@@ -59,7 +64,7 @@ pub fn redacted(members: &Map<String, Value>) -> Map<String, Value> {
     members.iter().map(redact).collect()
 }
 
-fn map_objects(value: &Value, map: &dyn Fn(&Map<String, Value>) -> Map<String, Value>) -> Value {
+fn map_objects(value: &Value, map: MapObject<'_>) -> Value {
     match value {
         Value::Object(members) => Value::Object(map(members)),
         Value::Array(items) => items.iter().map(|item| map_objects(item, map)).collect(),
@@ -90,7 +95,10 @@ fn collect_texts(value: &Value, secret: bool, found: &mut Vec<String>) {
     }
 }
 
-/// Replaces secrets in texts, also where they stand as JSON or percent-encoded.
+/// The members of an object, one object in, one out.
+type MapObject<'a> = &'a dyn Fn(&Map<String, Value>) -> Map<String, Value>;
+
+/// Replaces secrets in texts, also where they stand as JSON, percent-encoded or in Base64.
 #[derive(Clone, Default)]
 pub struct Masker {
     /// The longest first: of two secrets of which one contains the other, the whole goes.
@@ -104,14 +112,31 @@ impl std::fmt::Debug for Masker {
 }
 
 impl Masker {
+    /// Masks this secret from now on. Of a secret of several lines, such as a key, each line goes too: logs are lines.
     pub fn add(&mut self, secret: &str) {
         let json = Value::from(secret).to_string();
-        for form in [secret, json.trim_matches('"'), &percent_encoded(secret)] {
-            if form.chars().count() >= SHORTEST_MASKED && !self.secrets.iter().any(|known| known == form) {
-                self.secrets.push(form.to_owned());
-            }
+        let escaped = json.get(1..json.len() - 1).unwrap_or_default();
+        for form in [secret, escaped, &percent_encoded(secret), &BASE64.encode(secret)] {
+            self.add_form(form, SHORTEST_MASKED);
+        }
+        if secret.contains('\n') {
+            secret.lines().for_each(|line| self.add_form(line.trim(), SHORTEST_MASKED_LINE));
         }
         self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+    }
+
+    /// Masks a password, and what a login and it look like in a header of HTTP basic authentication.
+    pub fn add_login(&mut self, login: &str, password: &str) {
+        self.add(password);
+        if password.chars().count() >= SHORTEST_MASKED {
+            self.add(&BASE64.encode(format!("{login}:{password}")));
+        }
+    }
+
+    fn add_form(&mut self, form: &str, shortest: usize) {
+        if form.chars().count() >= shortest && !self.secrets.iter().any(|known| known == form) {
+            self.secrets.push(form.to_owned());
+        }
     }
 
     pub fn mask<'a>(&self, text: &'a str) -> Cow<'a, str> {
@@ -187,5 +212,12 @@ mod tests {
         assert_eq!(masker.mask(r#"{"password": "p\"ss/word"}"#), r#"{"password": "***"}"#);
         assert_eq!(masker.mask("https://me:p%22ss%2Fword@host/"), "https://me:***@host/");
         assert_eq!(masker.mask("a tiny thing"), "a tiny thing");
+        masker.add("\"quoted\"");
+        assert_eq!(masker.mask(r#"{"a": "\"quoted\""}"#), r#"{"a": "***"}"#);
+        masker.add("-----BEGIN KEY-----\nMIIEvQIBADANBgkqhkiG\n}\n-----END KEY-----");
+        assert_eq!(masker.mask("the line MIIEvQIBADANBgkqhkiG of it {}"), "the line *** of it {}");
+        masker.add_login("me", "hunter22");
+        assert_eq!(masker.mask("Authorization: Basic bWU6aHVudGVyMjI="), "Authorization: Basic ***");
+        assert_eq!(masker.mask("aHVudGVyMjI= and hunter22"), "*** and ***");
     }
 }

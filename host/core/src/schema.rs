@@ -11,6 +11,8 @@ use std::collections::HashMap;
 use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
+use crate::fault::{Fault, FaultSink, Faults};
+
 /// The most subschemas that a schema may have with every reference written out.
 const LARGEST: u64 = 10_000;
 
@@ -59,6 +61,18 @@ impl Schema {
             })
             .collect()
     }
+}
+
+/// Checks a value against a schema, as arguments are once more when their templates have been rendered.
+pub fn check(schema: &Value, value: &Value) -> Result<(), Faults> {
+    let schema = Schema::compile(schema).map_err(|reason| {
+        Fault::new("", format!("the schema that this is checked against cannot be used: {reason}"))
+    })?;
+    let sink = FaultSink::default();
+    for misfit in schema.misfits(value) {
+        sink.push(misfit.pointer, misfit.detail);
+    }
+    sink.finish(())
 }
 
 /// Messages quote the value, which may be large.
@@ -161,6 +175,15 @@ mod tests {
         assert!(found.contains(&("", "required")), "{found:?}");
         assert!(found.contains(&("", "additionalProperties")), "{found:?}");
         assert!(found.contains(&("/limit", "minimum")), "{found:?}");
+    }
+
+    #[test]
+    fn a_check_gives_every_fault() {
+        let schema = json!({"properties": {"a": {"type": "string"}, "b": {"type": "integer"}}});
+        assert_eq!(check(&schema, &json!({"a": "x"})), Ok(()));
+        let faults = check(&schema, &json!({"a": 1, "b": "x"})).unwrap_err().0;
+        assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), ["/a", "/b"]);
+        assert!(check(&json!({"type": 5}), &json!(1)).is_err());
     }
 
     #[test]

@@ -74,8 +74,10 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
     let kind_found = fields.required("type")?;
     let kind = kind_found.text()?;
     let known: &[&str] = match kind {
-        "cron_trigger" | "cron_data_interval" => &["type", "cron"],
-        "delta_trigger" | "delta_data_interval" => &["type", "delta"],
+        "cron_trigger" => &["type", "cron", "interval", "run_immediately"],
+        "cron_data_interval" => &["type", "cron"],
+        "delta_trigger" => &["type", "delta", "interval"],
+        "delta_data_interval" => &["type", "delta"],
         "events" => &["type", "dates"],
         "assets" => {
             kind_found.fault("schedules on assets are not supported yet");
@@ -89,15 +91,32 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
         }
     };
     fields.refuse_unknown(&format!("a schedule of type `{kind}`"), &[known]);
+    let interval = || fields.seconds("interval").unwrap_or_default();
     match kind {
-        "cron_trigger" => Some(trigger(crons(&fields.required("cron")?)?)),
+        "cron_trigger" => Some(Schedule::CronTrigger {
+            cron: crons(&fields.required("cron")?)?,
+            interval: interval(),
+            run_immediately: fields
+                .get("run_immediately")
+                .and_then(|found| run_immediately(&found))
+                .unwrap_or_default(),
+        }),
         "cron_data_interval" => Some(Schedule::CronDataInterval { cron: cron(&fields.required("cron")?)? }),
         "delta_trigger" => {
-            Some(Schedule::DeltaTrigger { delta: delta(&fields.required("delta")?)?, interval: Seconds::default() })
+            Some(Schedule::DeltaTrigger { delta: delta(&fields.required("delta")?)?, interval: interval() })
         }
         "delta_data_interval" => Some(Schedule::DeltaDataInterval { delta: delta(&fields.required("delta")?)? }),
         _ => Some(Schedule::Events { dates: dates(&fields.required("dates")?)? }),
     }
+}
+
+/// `true`, `false`, or within which time a tick still counts.
+fn run_immediately(found: &Found<'_>) -> Option<RunImmediately> {
+    Some(match found.value.as_bool() {
+        Some(true) => RunImmediately::Always,
+        Some(false) => RunImmediately::Never,
+        None => RunImmediately::Within(found.seconds()?),
+    })
 }
 
 /// One expression or several.
