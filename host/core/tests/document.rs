@@ -399,6 +399,16 @@ fn params_are_schemas_with_defaults_that_fit() {
 }
 
 #[test]
+fn templates_that_cannot_be_read_are_refused() {
+    let bash = |args: Value| with(json!({"tasks": [{"task_id": "a", "operator": "bash", "args": args}]}));
+    let broken = bash(json!({"bash_command": ["{{ ds }}", "echo\n{{ ds "], "env": {"A": "{{"}}));
+    assert_fault(broken.clone(), "/tasks/0/args/bash_command/1", "line 2: syntax error");
+    assert_eq!(faults(broken).len(), 1, "`env` is no template field of this operator");
+    assert_fault(bash(json!({"bash_command": "echo ${#array[@]}"})), "/tasks/0/args/bash_command", "cannot be read");
+    read(bash(json!({"bash_command": "{% raw %}${#array[@]}{% endraw %} {{ nobody_knows | yet }}"})));
+}
+
+#[test]
 fn settings_are_typed_and_bounded() {
     for (field, value, part) in [
         ("retries", json!(-1), "a whole number from 0"),

@@ -267,9 +267,16 @@ fn hostile_templates_are_stopped() {
         "{% for a in [1] recursive %}{{ loop([a]) }}{% endfor %}".to_owned(),
         "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".to_owned(),
         "{{ 9 ** 9 ** 9 ** 9 }}".to_owned(),
+        "{{ logical_date.strftime('%c' * 999999) }}".to_owned(),
+        "{{ logical_date.format('dddd' * 999999) }}".to_owned(),
         "{{".to_owned() + &"(".repeat(100_000) + "}}",
         "{% set a = dict %}{% for i in range(100) %}{% set a = dict(x=a, y=a) %}{% endfor %}{{ 9999999 * 'x' }}".to_owned(),
     ];
+    let many = json!({"text": vec!["{% for a in range(9999) %}{{ a }}{% endfor %}"; 10_000]});
+    let lookup: Arc<dyn Lookup> = Arc::new(Database::default());
+    let rendered =
+        render_fields(many.as_object().unwrap(), &["text".to_owned()], &scope(), lookup, RenderOptions::default());
+    assert!(rendered.unwrap_err().detail.contains("out of fuel"), "all templates of a task share a budget");
     let thread = std::thread::Builder::new().stack_size(2 << 20).spawn(move || {
         for template in templates {
             let begun = std::time::Instant::now();

@@ -1,6 +1,7 @@
 //! Whether a module's description of itself can be relied on.
 
 use airlock_core::dag::OperatorKind;
+use airlock_core::schema::Schema;
 use serde_json::{Map, Value};
 
 use crate::bindings::exports::airlock::operator::task;
@@ -88,10 +89,8 @@ fn check_schema(text: &str) -> Result<Map<String, Value>, String> {
         return Err(format!("`arguments-schema` has the type {kind}: arguments are an object"));
     }
     let schema = Value::Object(schema);
-    jsonschema::options()
-        .with_draft(jsonschema::Draft::Draft202012)
-        .build(&schema)
-        .map_err(|error| format!("`arguments-schema` is no valid JSON Schema: {error}"))?;
+    // By the same rules by which documents are checked: a schema that only the upload accepts would be of no use.
+    Schema::compile(&schema).map_err(|reason| format!("`arguments-schema` cannot be used: {reason}"))?;
     match schema {
         Value::Object(schema) => Ok(schema),
         _ => Err("`arguments-schema` must be a JSON object".to_owned()),

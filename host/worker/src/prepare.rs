@@ -60,12 +60,10 @@ impl Shared {
         let facts = Arc::new(self.facts(claimed).await?);
         let task = facts.task();
         let module = task.resolved.digest.parse::<Digest>().map_err(|error| hopeless(error.to_string()))?;
-        let needs_rendering = task
-            .resolved
-            .template_fields
-            .iter()
-            .filter_map(|field| task.args.get(field))
-            .any(template::contains_template);
+        // With native types a text is a Python literal or itself, so that every text has to be looked at.
+        let native = facts.definition.dag.render_template_as_native_obj;
+        let mut template_fields = task.resolved.template_fields.iter().filter_map(|field| task.args.get(field));
+        let needs_rendering = template_fields.any(|value| native || template::contains_template(value));
         let (arguments, rendered_fields) = if needs_rendering {
             let rendered = self.render(claimed, &facts, services).await?;
             self.check_arguments(claimed, task, &rendered).await?;

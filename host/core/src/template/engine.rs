@@ -17,12 +17,16 @@ use super::{filters, literal, methods, python};
 /// Instructions, and what they create, of one template; see minijinja's `set_fuel`.
 const FUEL: u64 = 100_000;
 
+/// The same of all templates of a task together.
+const FUEL_OF_ALL: u64 = 2_000_000;
+
 /// Items of one literal. What is longer comes from a param or a variable.
 const LONGEST_LITERAL: usize = 10_000;
 
 pub(super) struct Engine {
     environment: Environment<'static>,
     native: bool,
+    fuel: u64,
 }
 
 /// What a template came to.
@@ -45,7 +49,6 @@ impl Engine {
     pub fn new(native: bool) -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_fuel(Some(FUEL));
         // For the names of what is undefined.
         environment.set_debug(true);
         environment.set_unknown_method_callback(methods::call);
@@ -54,26 +57,33 @@ impl Engine {
         environment.remove_global("debug");
         add_operators(&mut environment);
         filters::add(&mut environment);
-        Self { environment, native }
+        Self { environment, native, fuel: FUEL_OF_ALL }
     }
 
-    pub fn render(&self, source: &str, root: &Value) -> Result<Rendered, Error> {
-        let config = TemplateConfig {
-            syntax_config: SyntaxConfig::default(),
-            default_auto_escape: Arc::new(|_| AutoEscape::None),
-        };
-        let mut compiled = CompiledTemplate::new("template", source, &config)?;
-        exchange_operators(&mut compiled.instructions)?;
-        compiled.blocks.values_mut().try_for_each(exchange_operators)?;
+    pub fn render(&mut self, source: &str, root: &Value) -> Result<Rendered, Error> {
+        self.environment.set_fuel(Some(FUEL.min(self.fuel)));
+        let compiled = compile(source)?;
         let mut text = String::new();
         let mut output = make_string_output(&mut text);
         let (instructions, blocks) = (&compiled.instructions, &compiled.blocks);
         let (_, mut state) =
             eval(&self.environment, instructions, root.clone(), blocks, &mut output, AutoEscape::None)?;
+        let used = state.fuel_levels().map_or(FUEL, |(used, _)| used);
         let single = state.get_extension_mut::<Printed>().and_then(|printed| printed.single.take());
         drop(state);
+        self.fuel = self.fuel.saturating_sub(used);
         Ok(if self.native { to_native(text, single) } else { Rendered::Text(text) })
     }
+}
+
+/// The error is one of syntax: nothing has been looked up yet.
+pub(super) fn compile(source: &str) -> Result<CompiledTemplate<'_>, Error> {
+    let config =
+        TemplateConfig { syntax_config: SyntaxConfig::default(), default_auto_escape: Arc::new(|_| AutoEscape::None) };
+    let mut compiled = CompiledTemplate::new("template", source, &config)?;
+    exchange_operators(&mut compiled.instructions)?;
+    compiled.blocks.values_mut().try_for_each(exchange_operators)?;
+    Ok(compiled)
 }
 
 /// Jinja's native types: a single value stays what it is; a text that is a Python literal becomes its value.

@@ -111,22 +111,22 @@ impl<'a> Reader<'a> {
         if items.len() == 1 && !comma { items.pop() } else { Some(Value::Array(items)) }
     }
 
+    /// What follows the first value tells which of the two it is: nothing is read twice, however deeply nested.
     fn dictionary_or_set(&mut self) -> Option<Value> {
-        let start = (self.rest, self.depth);
-        if let Some(members) = self.dictionary() {
-            return Some(Value::Object(members));
+        self.enter('{')?;
+        if self.skip('}') {
+            self.depth -= 1;
+            return Some(Value::Object(Map::new()));
         }
-        (self.rest, self.depth) = start;
-        let (items, _) = self.bracketed('{', '}')?;
-        // A set: of things that can be looked up, which lists and dictionaries cannot.
-        let hashable = items.iter().all(|item| !item.is_array() && !item.is_object());
-        hashable.then_some(Value::Array(items))
+        let first = self.value()?;
+        let value = if self.skip(':') { self.dictionary(&first)? } else { self.set(first)? };
+        self.depth -= 1;
+        Some(value)
     }
 
-    fn dictionary(&mut self) -> Option<Map<String, Value>> {
-        self.enter('{')?;
-        let mut members = Map::new();
-        let mut comma = true;
+    fn dictionary(&mut self, first_key: &Value) -> Option<Value> {
+        let mut members = Map::from_iter([(key_text(first_key)?, self.value()?)]);
+        let mut comma = self.skip(',');
         while !self.skip('}') {
             if !comma {
                 return None;
@@ -135,12 +135,25 @@ impl<'a> Reader<'a> {
             if !self.skip(':') {
                 return None;
             }
-            let value = self.value()?;
-            members.insert(key_text(&key)?, value);
+            members.insert(key_text(&key)?, self.value()?);
             comma = self.skip(',');
         }
-        self.depth -= 1;
-        Some(members)
+        Some(Value::Object(members))
+    }
+
+    /// Of things that can be looked up, which lists and dictionaries cannot.
+    fn set(&mut self, first: Value) -> Option<Value> {
+        let mut items = vec![first];
+        let mut comma = self.skip(',');
+        while !self.skip('}') {
+            if !comma {
+                return None;
+            }
+            items.push(self.value()?);
+            comma = self.skip(',');
+        }
+        let hashable = items.iter().all(|item| !item.is_array() && !item.is_object());
+        hashable.then_some(Value::Array(items))
     }
 
     /// String literals that stand side by side are one.
@@ -356,6 +369,8 @@ mod tests {
         ] {
             assert_eq!(evaluate(text), None, "{text}");
         }
-        assert_eq!(evaluate(&"[".repeat(100_000)), None);
+        for open in ["[", "{", "(", "{1: "] {
+            assert_eq!(evaluate(&open.repeat(100_000)), None, "and soon");
+        }
     }
 }

@@ -1,6 +1,5 @@
 //! Rendering a task's arguments.
 
-use std::cell::LazyCell;
 use std::sync::Arc;
 
 use minijinja::Value as TemplateValue;
@@ -9,7 +8,7 @@ use serde_json::{Map, Number, Value};
 
 use super::context::{Root, Source};
 use super::dates::iso_format;
-use super::engine::{Engine, Rendered, plain_text};
+use super::engine::{Engine, Rendered, compile, plain_text};
 use super::{Lookup, Scope, is_template, python};
 use crate::fault::{Fault, pointer_to};
 
@@ -39,14 +38,7 @@ pub fn render_fields(
     options: RenderOptions,
 ) -> Result<Map<String, Value>, Fault> {
     let mut rendered = args.clone();
-    let mut renderer = Renderer {
-        machine: LazyCell::new(move || {
-            let root = TemplateValue::from_object(Root(Arc::new(Source::new(scope.clone(), lookup))));
-            (Engine::new(options.native), root)
-        }),
-        options,
-        left: options.maximum_bytes,
-    };
+    let mut renderer = Renderer { scope, lookup, machine: None, options, left: options.maximum_bytes };
     for field in fields {
         if let Some(value) = rendered.get_mut(field) {
             renderer.render(value, &pointer_to("", field))?;
@@ -55,14 +47,48 @@ pub fn render_fields(
     Ok(rendered)
 }
 
-struct Renderer<M: FnOnce() -> (Engine, TemplateValue)> {
+/// What is wrong with the templates of the named fields before anything is rendered: pointers into `args`, and messages.
+pub(crate) fn syntax_faults(args: &Map<String, Value>, fields: &[String]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for field in fields {
+        if let Some(value) = args.get(field) {
+            collect_syntax_faults(value, pointer_to("", field), &mut faults);
+        }
+    }
+    faults
+}
+
+fn collect_syntax_faults(value: &Value, pointer: String, faults: &mut Vec<Fault>) {
+    match value {
+        Value::String(text) if is_template(text) => {
+            if let Err(error) = compile(text) {
+                faults.push(Fault::new(pointer, format!("a template that cannot be read: {}", explain(&error))));
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                collect_syntax_faults(item, pointer_to(&pointer, index), faults);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                collect_syntax_faults(member, pointer_to(&pointer, name), faults);
+            }
+        }
+        _ => {}
+    }
+}
+
+struct Renderer<'a> {
+    scope: &'a Scope,
+    lookup: Arc<dyn Lookup>,
     /// The engine and the outermost names; not made where no argument is a template.
-    machine: LazyCell<(Engine, TemplateValue), M>,
+    machine: Option<(Engine, TemplateValue)>,
     options: RenderOptions,
     left: usize,
 }
 
-impl<M: FnOnce() -> (Engine, TemplateValue)> Renderer<M> {
+impl Renderer<'_> {
     /// In place. Arguments are as deep as a document may be, which its parser bounds.
     fn render(&mut self, value: &mut Value, pointer: &str) -> Result<(), Fault> {
         match value {
@@ -86,7 +112,10 @@ impl<M: FnOnce() -> (Engine, TemplateValue)> Renderer<M> {
 
     fn text(&mut self, text: &str, pointer: &str) -> Result<Value, Fault> {
         let rendered = if is_template(text) {
-            let (engine, root) = &*self.machine;
+            let (engine, root) = self.machine.get_or_insert_with(|| {
+                let source = Source::new(self.scope.clone(), self.lookup.clone());
+                (Engine::new(self.options.native), TemplateValue::from_object(Root(Arc::new(source))))
+            });
             engine.render(text, root).map_err(|error| Fault::new(pointer, explain(&error)))?
         } else {
             plain_text(text, self.options.native)

@@ -9,12 +9,14 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 
+#[expect(clippy::disallowed_methods, reason = "where cases lie is for the one who runs the tests")]
 fn folder() -> PathBuf {
     std::env::var_os("AIRLOCK_CONFORMANCE")
         .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance")), PathBuf::from)
 }
 
 /// The list `key` of a file.
+#[expect(clippy::disallowed_methods, reason = "tests read files of cases")]
 pub fn read(file: &str, key: &str) -> Vec<Value> {
     let path = folder().join(file);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));

@@ -15,6 +15,9 @@ const FIELDS: &[&str] =
 /// Groups inside groups: more than anybody can look at.
 const DEEPEST: usize = 16;
 
+/// Groups of one DAG.
+const MOST: usize = 5_000;
+
 /// A group as it was written, and what it is called in full.
 pub(super) struct Group<'a> {
     pub fields: Fields<'a>,
@@ -36,6 +39,13 @@ pub(super) struct Groups<'a> {
 impl<'a> Groups<'a> {
     pub fn read(found: Option<Found<'a>>) -> Self {
         let mut waiting: Vec<(Group<'a>, Option<Found<'a>>)> = Vec::new();
+        let found = found.filter(|found| {
+            let count = found.value.as_array().map_or(0, Vec::len);
+            if count > MOST {
+                found.fault(format!("{count} task groups are more than the {MOST} that a DAG may have"));
+            }
+            count <= MOST
+        });
         for item in found.into_iter().flat_map(|found| found.items().into_iter().flatten()) {
             waiting.extend(item.fields().and_then(|fields| read_one(&fields)));
         }
@@ -128,6 +138,7 @@ impl<'a> Groups<'a> {
         group.depth = 1 + parent.and_then(|index| self.list.get(index)).map_or(0, |parent| parent.depth);
         if group.depth > DEEPEST {
             group.fields.fault(format!("task groups can be nested {DEEPEST} deep, this one is deeper"));
+            return;
         }
         if self.by_full.contains_key(&group.full) {
             group.fields.fault(format!("there is another task group `{}`", group.full));

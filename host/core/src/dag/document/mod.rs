@@ -105,19 +105,16 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
     let owner = dated.text("owner").unwrap_or_else(|| OWNER.to_owned());
 
     let groups = Groups::read(fields.get("task_groups"));
-    let tasks = read_tasks(
-        fields,
-        &groups,
-        task::Context {
-            groups: &groups,
-            defaults,
-            owner: owner.clone(),
-            scheduled,
-            catalogue,
-            resolved: HashMap::new(),
-            schemas: arguments::Schemas::default(),
-        },
-    );
+    let context = task::Context {
+        groups: &groups,
+        defaults,
+        owner: owner.clone(),
+        scheduled,
+        catalogue,
+        resolved: HashMap::new(),
+        schemas: arguments::Schemas::default(),
+    };
+    let tasks = read_tasks(fields, context);
     refuse_clashes(&tasks, &groups);
     if fail_fast {
         refuse_rules_that_outlive_a_failure(&tasks);
@@ -200,11 +197,7 @@ fn tags(fields: &Fields<'_>) -> Vec<String> {
     tags
 }
 
-fn read_tasks<'a>(
-    fields: &Fields<'a>,
-    _groups: &'a Groups<'a>,
-    mut context: task::Context<'a, '_>,
-) -> Vec<ReadTask<'a>> {
+fn read_tasks<'a>(fields: &Fields<'a>, mut context: task::Context<'a, '_>) -> Vec<ReadTask<'a>> {
     let Some(found) = fields.required("tasks") else { return Vec::new() };
     if let Some(count) = found.value.as_array().map(Vec::len).filter(|count| *count > MAXIMUM_TASKS) {
         found.fault(format!("{count} tasks are more than the {MAXIMUM_TASKS} that a DAG may have"));

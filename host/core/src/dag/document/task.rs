@@ -11,6 +11,7 @@ use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS,
 use super::{ids, params};
 use crate::dag::{Catalogue, CatalogueEntry, OperatorKind, ResolvedOperator, Task, UnknownOperator};
 use crate::near::suggestion;
+use crate::template::syntax_faults;
 
 /// Fields that are a task's own and have no default.
 const IDENTITY: &[&str] =
@@ -127,6 +128,7 @@ fn operator(own: &Fields<'_>, context: &mut Context<'_, '_>) -> (String, Resolve
     match resolved {
         Ok(entry) => {
             check_arguments(own, &entry, context);
+            refuse_broken_templates(own, &entry);
             if entry.operator.kind != OperatorKind::Sensor {
                 refuse_sensor_settings(own, reference);
             }
@@ -150,5 +152,15 @@ fn check_arguments(own: &Fields<'_>, entry: &CatalogueEntry, context: &mut Conte
             let absent = Found { value: &empty, pointer: own.pointer().to_owned(), sink: own.sink };
             context.schemas.check(&absent, entry);
         }
+    }
+}
+
+/// A template that cannot be read would fail every try.
+fn refuse_broken_templates(own: &Fields<'_>, entry: &CatalogueEntry) {
+    let Some(found) = own.get("args") else { return };
+    for fault in
+        found.value.as_object().map(|args| syntax_faults(args, &entry.operator.template_fields)).unwrap_or_default()
+    {
+        found.sink.push(format!("{}{}", found.pointer, fault.pointer), fault.detail);
     }
 }

@@ -8,8 +8,19 @@ use minijinja::Error;
 
 use super::{Moment, invalid, zone_abbreviation};
 
+/// Characters of a format: each may become thirty.
+const LONGEST: usize = 1_000;
+
+fn check_length(format: &str) -> Result<(), Error> {
+    if format.len() > LONGEST {
+        return Err(invalid(format!("a date format is at most {LONGEST} characters long")));
+    }
+    Ok(())
+}
+
 /// chrono reads the directives of C, but for `%f`, which is microseconds in Python.
 fn items(format: &str) -> Result<Vec<Item<'static>>, Error> {
+    check_length(format)?;
     let mut adapted = String::with_capacity(format.len());
     let mut characters = format.chars();
     while let Some(character) = characters.next() {
@@ -96,6 +107,7 @@ const TOKENS: &[&str] = &[
 
 /// Pendulum's `format('YYYY-MM-DD')`. What is in square brackets is taken as it stands.
 pub(super) fn tokens(moment: &Moment, format: &str) -> Result<String, Error> {
+    check_length(format)?;
     let mut text = String::new();
     let mut rest = format;
     while let Some(character) = rest.chars().next() {
