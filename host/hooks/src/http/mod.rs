@@ -77,7 +77,8 @@ impl Hooks {
         let base = connection.map(Base::of).transpose().map_err(HttpError::InvalidRequest)?;
         let client = self.client(caller).map_err(HttpError::Other)?;
         let mut hop = first_hop(base.as_ref(), request.method, &request.url, &request.headers, request.body)?;
-        for redirects in 0.. {
+        let mut redirects = 0;
+        loop {
             permit(caller, base.as_ref(), &hop.url)?;
             let mut sent = client.request(hop.method.clone(), hop.url.clone()).headers(hop.headers.clone());
             if let Some(body) = &hop.body {
@@ -99,9 +100,9 @@ impl Hooks {
                     shown(&next)
                 )));
             }
+            redirects += 1;
             hop = redirected(hop, next, response.status());
         }
-        Err(HttpError::Other("too many redirects".to_owned()))
     }
 
     /// Sends a request to the base URL of a connection that need not be stored.
@@ -212,9 +213,9 @@ fn redirected(hop: Hop, next: Url, status: StatusCode) -> Hop {
         // Once dropped they stay so, even if a later redirect leads back. What a connection adds may be a credential under
         // any name.
         headers = headers
-            .into_iter()
-            .filter_map(|(name, value)| Some((name?, value)))
+            .iter()
             .filter(|(name, value)| !CREDENTIAL_HEADERS.contains(name) && !value.is_sensitive())
+            .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
     }
     Hop { method, url: next, headers, body }

@@ -9,6 +9,8 @@ use rusqlite::limits::Limit;
 /// Bytes of one value, one row, and one statement.
 const VALUE_BYTES: i32 = 64 << 20;
 const STATEMENT_BYTES: i32 = 1 << 20;
+/// Bytes of a pattern of `LIKE` or `GLOB`: matching one costs the square of its length.
+const PATTERN_BYTES: i32 = 1_024;
 /// Pages of a database in memory, of 4,096 bytes: 64 MiB.
 const MEMORY_PAGES: u32 = 16 << 10;
 
@@ -61,6 +63,7 @@ pub(super) fn set_up(connection: &Connection, in_memory: bool) -> Result<(), rus
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, STATEMENT_BYTES)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN_BYTES)?;
     connection.set_limit(Limit::SQLITE_LIMIT_WORKER_THREADS, 0)?;
     // Sorting and temporary tables spill to a file that has no name, and not into memory.
     connection.pragma_update(None, "temp_store", "file")?;
