@@ -167,7 +167,7 @@ pub trait Driving: Send + Sync {
 
     /// Applies a batch in one transaction: first all changes, then, with the usage as it is after them, `admit` decides what is
     /// queued. Two commits that ask for the usage of the same tenant never interleave here, so that no pool is ever over its
-    /// slots. `admit` is called exactly once unless the database fails, and may be slow only at everybody's cost.
+    /// slots. A run whose state changes has another epoch afterwards. `admit` is called exactly once unless the database fails, and may be slow only at everybody's cost.
     ///
     /// # Errors
     ///

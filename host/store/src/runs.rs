@@ -28,8 +28,8 @@ pub struct RunRow {
     /// `rest_api`, `timetable`, `cli` ...: Airflow's `triggered_by`.
     pub triggered_by: String,
     pub triggering_user: Option<String>,
-    /// Counts the changes from outside ([`crate::driving::Driving::intervene`]) and the changes of its driver. What was decided under
-    /// another epoch is not applied.
+    /// Counts the changes from outside ([`crate::driving::Driving::intervene`]), of its driver, and of its state. What was decided
+    /// under another epoch is not applied.
     pub epoch: i64,
 }
 

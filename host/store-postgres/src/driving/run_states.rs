@@ -51,7 +51,7 @@ pub async fn write(
     }
     let changed = sqlx::query(
         "UPDATE dag_runs AS r
-         SET state = coalesce(c.state, r.state),
+         SET state = coalesce(c.state, r.state), epoch = r.epoch + CASE WHEN c.state IS NULL THEN 0 ELSE 1 END,
              last_scheduling_decision = coalesce($5, r.last_scheduling_decision),
              updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
              queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,

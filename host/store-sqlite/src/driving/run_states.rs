@@ -20,7 +20,7 @@ macro_rules! changed_runs {
              SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)
          )
          UPDATE dag_runs AS r
-         SET state = coalesce(c.state, r.state),
+         SET state = coalesce(c.state, r.state), epoch = r.epoch + (c.state IS NOT NULL),
              updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
              queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,
              started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, c.at)

@@ -58,6 +58,8 @@ pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     assert!(driver.take(3).await.is_empty());
 
     let ended = store.load_run(run.key).await.unwrap().unwrap();
+    let too_late = RunChange { moves: vec![move_to(&ended.instances[0], None, 3)], ..RunChange::default() };
+    assert!(!store.intervene(run.key, run.epoch, &too_late).await.unwrap(), "it was decided on a running run");
     let clear = RunChange {
         moves: vec![move_to(&ended.instances[0], None, 4)],
         run_state: Some(RunState::Queued),
