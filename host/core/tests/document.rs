@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use airlock_core::dag::{
-    Catalogue, CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, RunImmediately, Schedule,
-    SnapshotCatalogue, canonical_hash, parse, parse_value,
+    Catalogue, CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, Schedule, SnapshotCatalogue,
+    canonical_hash, parse, parse_value,
 };
 use airlock_core::state::TriggerRule;
 use serde_json::{Value, json};
