@@ -1,7 +1,8 @@
-//! What a try costs in the sandbox, over a bare loop of the same guest on the same engine.
+//! What a try costs in the sandbox, over a bare loop of the same guest on the same engine. Prints one JSON object, with the
+//! medians of three rounds; `cargo xtask load` shows it as the floor.
 //!
 //! `cargo run --release -p airlock-sandbox --example cost -- MODULE COMPILER [TRIES]`, where MODULE is a component that
-//! needs nothing of the host (the `noop` fixture) and COMPILER the `airlock-compile-module` binary.
+//! needs nothing of the host (the operator `empty`, or the `noop` fixture) and COMPILER the `airlock-compile-module` binary.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -44,18 +45,23 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     })?;
     let tenant = TenantId(1);
     sandbox.bare_loop(tenant, digest, tries / 10).await?;
+    let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(tries);
+    let (mut bare, mut call) = (Vec::new(), Vec::new());
     for _ in 0..3 {
-        let bare = sandbox.bare_loop(tenant, digest, tries).await?;
+        bare.push(each(sandbox.bare_loop(tenant, digest, tries).await?));
         let started = Instant::now();
         sandbox.call_loop(tenant, digest, tries).await?;
-        let call = started.elapsed();
-        let each = |time: Duration| time.as_secs_f64() * 1e6 / f64::from(tries);
-        println!(
-            "bare {:.2} us, in the sandbox {:.2} us, {:.2} times as much",
-            each(bare),
-            each(call),
-            each(call) / each(bare)
-        );
+        call.push(each(started.elapsed()));
     }
+    let (bare, call) = (median(bare), median(call));
+    println!(
+        "{{\"tries\": {tries}, \"bare_microseconds\": {bare:.2}, \"sandbox_microseconds\": {call:.2}, \"ratio\": {:.2}}}",
+        call / bare
+    );
     Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
