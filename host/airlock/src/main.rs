@@ -61,11 +61,14 @@ fn sources(cli: &Cli) -> Sources {
 fn server_flags(command: &Command) -> Option<&cli::ServerFlags> {
     match command {
         Command::Standalone(flags)
+        | Command::Api(flags)
+        | Command::Scheduler(flags)
+        | Command::Worker(flags)
         | Command::Db(DbCommand::Migrate(flags) | DbCommand::Check(flags) | DbCommand::RotateKey(flags)) => Some(flags),
         _ => None,
     }
 }
 
 fn is_server(command: &Command) -> bool {
-    matches!(command, Command::Standalone(_))
+    matches!(command, Command::Standalone(_) | Command::Api(_) | Command::Scheduler(_) | Command::Worker(_))
 }

@@ -18,6 +18,7 @@ mod list;
 mod migrate;
 mod operators;
 mod queue;
+mod relay;
 mod row;
 mod runs;
 mod settings;
@@ -34,6 +35,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Postgres, Transaction};
 
 pub use migrate::newest_migration;
+pub use relay::Channel;
 
 use crate::error::Result;
 

@@ -93,6 +93,16 @@ impl SqliteStore {
         Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default() })
     }
 
+    /// Ends the leases of all runs and tries, whoever holds them: for a process that has just opened a file which is its alone,
+    /// so that nobody who held them is left. The runs can be taken at once, and the tries count as lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unavailable`] or [`StoreError::Database`]; nothing has changed then.
+    pub async fn end_leases(&self) -> StoreResult<()> {
+        Ok(driving::leases::end_all(self).await?)
+    }
+
     /// Closes the database, so that the write-ahead log is folded into the file.
     ///
     /// # Errors

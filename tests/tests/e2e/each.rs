@@ -9,6 +9,12 @@ macro_rules! on_each {
                 super::$scenario(airlock_tests::Database::Sqlite).await
             })+
         }
+        mod on_postgres {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $scenario() -> anyhow::Result<()> {
+                super::$scenario(airlock_tests::Database::Postgres).await
+            })+
+        }
     };
 }
 pub(crate) use on_each;

@@ -70,6 +70,12 @@ impl GlobalFlags {
 pub enum Command {
     /// Runs everything in one process, on SQLite.
     Standalone(ServerFlags),
+    /// Serves the HTTP API, on PostgreSQL.
+    Api(ServerFlags),
+    /// Runs a scheduler, on PostgreSQL; any number may run.
+    Scheduler(ServerFlags),
+    /// Runs a worker, on PostgreSQL; any number may run.
+    Worker(ServerFlags),
     /// Looks after the database.
     #[command(subcommand)]
     Db(DbCommand),

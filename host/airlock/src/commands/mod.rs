@@ -34,6 +34,9 @@ impl Session {
 pub async fn run(command: Command, session: &Session) -> Result<()> {
     match command {
         Command::Standalone(_) => server::standalone(&session.config).await,
+        Command::Api(_) => server::api(&session.config).await,
+        Command::Scheduler(_) => server::scheduler(&session.config).await,
+        Command::Worker(_) => server::worker(&session.config).await,
         Command::Db(command) => server::db(&command, &session.config).await,
         Command::Dags(command) => dags::run(command, session).await,
         Command::Runs(command) => runs::run(command, session).await,

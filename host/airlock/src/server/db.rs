@@ -1,9 +1,11 @@
-//! `airlock db`, on the SQLite file of `standalone`.
+//! `airlock db`: on PostgreSQL where one is configured, on the SQLite file of `standalone` otherwise.
 
 use std::sync::Arc;
 
 use airlock_store::settings::{Sealed, SealedPlace};
-use airlock_store::{Store, StoreError};
+use airlock_store::{Store, StoreError, StoreResult};
+use airlock_store_postgres::PostgresStore;
+use airlock_store_sqlite::SqliteStore;
 use airlock_vault::{Place, Vault};
 use anyhow::{Context, Result};
 
@@ -12,15 +14,44 @@ use crate::cli::DbCommand;
 use crate::config::Config;
 use crate::failure::Failure;
 
-pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
-    if config.database_url().is_some() {
-        return Err(Failure::usage(
-            "the setting `database_url` names a PostgreSQL database, which this version cannot use yet",
-        )
-        .hint("leave it out: `airlock db` then works on the SQLite file of `airlock standalone`")
-        .into());
+/// A store, with what only whoever opened it may do.
+enum Database {
+    Sqlite(Arc<SqliteStore>),
+    Postgres(Arc<PostgresStore>),
+}
+
+impl Database {
+    async fn open(config: &Config) -> Result<Self> {
+        Ok(match config.database_url() {
+            Some(_) => Self::Postgres(Arc::new(parts::postgres(config).await?)),
+            None => Self::Sqlite(Arc::new(parts::sqlite(config).await?)),
+        })
     }
-    let database = Arc::new(parts::sqlite(config).await?);
+
+    async fn migrate(&self) -> StoreResult<()> {
+        match self {
+            Self::Sqlite(store) => store.migrate().await,
+            Self::Postgres(store) => store.migrate().await,
+        }
+    }
+
+    async fn check(&self) -> StoreResult<()> {
+        match self {
+            Self::Sqlite(store) => store.check().await,
+            Self::Postgres(store) => store.check().await,
+        }
+    }
+
+    fn store(&self) -> Arc<dyn Store> {
+        match self {
+            Self::Sqlite(store) => store.clone(),
+            Self::Postgres(store) => store.clone(),
+        }
+    }
+}
+
+pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
+    let database = Database::open(config).await?;
     match command {
         DbCommand::Migrate(_) => {
             database.migrate().await?;
@@ -39,7 +70,7 @@ pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
         },
         DbCommand::RotateKey(_) => {
             database.check().await?;
-            rotate(&*database, config).await
+            rotate(&*database.store(), config).await
         }
     }
 }

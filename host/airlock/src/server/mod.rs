@@ -11,10 +11,16 @@ mod standalone;
 mod stop;
 mod upload;
 
+use airlock_store_postgres::Channel;
 use anyhow::Result;
 
+use crate::client::Client;
 use crate::config::Config;
 use crate::output;
+use execution::Execution;
+use listen::Listener;
+use parts::Parts;
+use roles::Roles;
 
 pub use db::run as db;
 pub use standalone::Standalone;
@@ -26,6 +32,45 @@ pub async fn standalone(config: &Config) -> Result<()> {
     let standalone = Standalone::start(config, stop).await?;
     serving(standalone.url())?;
     standalone.ended().await
+}
+
+/// The API, on PostgreSQL. It waits for nobody.
+pub async fn api(config: &Config) -> Result<()> {
+    let stop = stop::token()?;
+    let listener = Listener::bind(config.listen()?).await?;
+    let parts = Parts::shared(config, &[], stop.clone()).await?;
+    let tenant = first_start::people(&parts).await?;
+    let url = listener.url();
+    let credentials = first_start::credentials(&parts, config, tenant, &url).await?;
+    let execution = Execution::new(&parts, config)?;
+    let mut roles = Roles::new(parts, stop);
+    roles.api(&execution, listener);
+    if let Some(folder) = config.operators() {
+        upload_folder(&Client::with(&credentials.url, credentials.token)?, &folder).await?;
+    }
+    serving(&url)?;
+    roles.ended().await
+}
+
+/// A scheduler, on PostgreSQL.
+pub async fn scheduler(config: &Config) -> Result<()> {
+    let stop = stop::token()?;
+    let parts = Parts::shared(config, &[Channel::Runs, Channel::Reports], stop.clone()).await?;
+    let mut roles = Roles::new(parts, stop);
+    roles.scheduler(config)?;
+    output::write("scheduling\n")?;
+    roles.ended().await
+}
+
+/// A worker, on PostgreSQL.
+pub async fn worker(config: &Config) -> Result<()> {
+    let stop = stop::token()?;
+    let parts = Parts::shared(config, &[Channel::Queue], stop.clone()).await?;
+    let execution = Execution::new(&parts, config)?;
+    let mut roles = Roles::new(parts, stop);
+    roles.worker(&execution, config)?;
+    output::write("working\n")?;
+    roles.ended().await
 }
 
 /// One line on standard output when the server can be spoken to: what a program that started it waits for.

@@ -1,5 +1,6 @@
 //! What every role of a server is made of.
 
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -7,12 +8,15 @@ use std::sync::Arc;
 use airlock_blobs::Blobs;
 use airlock_store::Store;
 use airlock_store::wake::Wake;
+use airlock_store_postgres::{Channel, PostgresStore};
 use airlock_store_sqlite::{SqliteOptions, SqliteStore};
 use airlock_vault::{KeyRing, Vault};
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::failure::Failure;
 
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
@@ -23,15 +27,31 @@ pub struct Parts {
     pub vault: Arc<Vault>,
     pub wake: Wake,
     pub clock: Clock,
+    /// Held for as long as anything of this process works on the folder.
+    _lock: Option<Arc<File>>,
 }
 
 impl Parts {
     /// On the SQLite file in the home folder, which is made and migrated as needed: it belongs to this process.
     pub async fn embedded(config: &Config) -> Result<Self> {
+        let lock = Arc::new(lock(&config.home())?);
         let store = sqlite(config).await?;
         store.migrate().await?;
+        store.end_leases().await?;
         let parts = Self::with(Arc::new(store), config)?;
         parts.blobs.remove_leftovers()?;
+        Ok(Self { _lock: Some(lock), ..parts })
+    }
+
+    /// On the PostgreSQL database that is configured, which must have been migrated. Wake-ups are passed on between this
+    /// process, which waits for the kinds that are `heard`, and the others, until `stop`.
+    pub async fn shared(config: &Config, heard: &'static [Channel], stop: CancellationToken) -> Result<Self> {
+        prepare(&config.home())?;
+        let store = Arc::new(postgres(config).await?);
+        store.check().await?;
+        let parts = Self::with(store.clone(), config)?;
+        let wake = parts.wake.clone();
+        tokio::spawn(async move { stop.run_until_cancelled(store.relay_wake_ups(&wake, heard)).await });
         Ok(parts)
     }
 
@@ -42,6 +62,7 @@ impl Parts {
             vault: Arc::new(Vault::new(key_ring(config)?)),
             wake: Wake::default(),
             clock: Arc::new(Utc::now),
+            _lock: None,
         })
     }
 
@@ -56,6 +77,14 @@ pub async fn sqlite(config: &Config) -> Result<SqliteStore> {
     Ok(SqliteStore::open(&home.join("airlock.db"), &SqliteOptions::default()).await?)
 }
 
+pub async fn postgres(config: &Config) -> Result<PostgresStore> {
+    let url = config.database_url().ok_or_else(|| {
+        Failure::usage("the setting `database_url` is missing: this role keeps its state in PostgreSQL")
+            .hint("--database-url postgres://user@host/airlock; `airlock standalone` needs none")
+    })?;
+    Ok(PostgresStore::connect(url, &airlock_store_postgres::PostgresOptions::default()).await?)
+}
+
 pub fn key_ring(config: &Config) -> Result<KeyRing> {
     match config.vault_keys() {
         Some(text) => KeyRing::parse(text).context("the setting `vault_keys` cannot be read"),
@@ -63,6 +92,22 @@ pub fn key_ring(config: &Config) -> Result<KeyRing> {
             let file = config.vault_file();
             KeyRing::open_or_create(&file).with_context(|| format!("cannot use the keys in {}", file.display()))
         }
+    }
+}
+
+/// Takes the folder for this process: two would each believe that the other's tries are lost.
+fn lock(home: &Path) -> Result<File> {
+    prepare(home)?;
+    let path = home.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(Failure::new(format!("another `airlock standalone` works on the folder {}", home.display()))
+                .hint("--home names another folder")
+                .into())
+        }
+        Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
     }
 }
 

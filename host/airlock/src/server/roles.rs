@@ -25,7 +25,7 @@ impl Roles {
     }
 
     pub fn api(&mut self, execution: &Execution, listener: Listener) {
-        let Parts { store, blobs, vault, wake, clock } = self.parts.clone();
+        let Parts { store, blobs, vault, wake, clock, .. } = self.parts.clone();
         let state = ApiState::new(airlock_api::Parts {
             store,
             blobs,
@@ -53,7 +53,7 @@ impl Roles {
     }
 
     pub fn worker(&mut self, execution: &Execution, config: &Config) -> Result<()> {
-        let Parts { store, blobs, vault, wake, clock } = self.parts.clone();
+        let Parts { store, blobs, vault, wake, clock, .. } = self.parts.clone();
         let parts = WorkerParts {
             store,
             wake,

@@ -8,9 +8,9 @@ use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
-use crate::SqliteStore;
 use crate::error::Result;
 use crate::row::{Columns, micros};
+use crate::{SqliteStore, begin};
 
 pub async fn renew(store: &SqliteStore, owner: Uuid, until: DateTime<Utc>) -> Result<u64> {
     let update =
@@ -29,6 +29,17 @@ pub async fn give_up(connection: &mut SqliteConnection, key: RunKey) -> Result<(
         sqlx::query("UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE tenant_id = ?1 AND run_key = ?2");
     update.bind(key.tenant.0).bind(key.id).execute(connection).await?;
     Ok(())
+}
+
+/// Takes every run from whoever drives it, and every try from whoever runs it.
+pub async fn end_all(store: &SqliteStore) -> Result<()> {
+    let mut writer = store.writer().await;
+    let mut transaction = begin(&mut writer).await?;
+    sqlx::query("UPDATE active_runs SET owner = NULL, lease_until = 0 WHERE owner IS NOT NULL")
+        .execute(&mut *transaction)
+        .await?;
+    sqlx::query("UPDATE queue SET lease_until = 0 WHERE state = 'running'").execute(&mut *transaction).await?;
+    Ok(transaction.commit().await?)
 }
 
 /// Of these runs with their epochs, those that this owner holds at just that epoch.

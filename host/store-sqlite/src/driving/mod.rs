@@ -5,7 +5,7 @@ mod changes;
 mod commit;
 mod due;
 mod intervene;
-mod leases;
+pub(crate) mod leases;
 mod load;
 mod past;
 mod run_states;

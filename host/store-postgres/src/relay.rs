@@ -1,0 +1,101 @@
+//! Wake-ups between processes, by LISTEN and NOTIFY.
+//!
+//! A NOTIFY makes its transaction's commit wait for a lock that the whole database server shares. So none is part of a
+//! transaction that does anything else: what was raised in this process is passed on afterwards, by a statement of its own, and
+//! what is raised shortly after that goes together. Behind a pooler that hands out a connection for a transaction, LISTEN
+//! hears nothing: then every process finds its work by looking from time to time.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use airlock_store::wake::{Signal, Wake};
+use sqlx::postgres::PgListener;
+
+use crate::PostgresStore;
+
+/// What is raised sooner after a notification goes together in the next one.
+const GATHERED: Duration = Duration::from_millis(2);
+/// How long nothing is tried after the database was not there.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// The kinds of [`Wake`], as channels of the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    Runs,
+    Reports,
+    Queue,
+}
+
+impl Channel {
+    const ALL: [Self; 3] = [Self::Runs, Self::Reports, Self::Queue];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Runs => "airlock_runs",
+            Self::Reports => "airlock_reports",
+            Self::Queue => "airlock_queue",
+        }
+    }
+
+    fn signal(self, wake: &Wake) -> &Signal {
+        match self {
+            Self::Runs => wake.runs(),
+            Self::Reports => wake.reports(),
+            Self::Queue => wake.queue(),
+        }
+    }
+}
+
+impl PostgresStore {
+    /// Passes wake-ups on, until it is dropped: the kinds that are `heard` in this process come from others, and the rest is told
+    /// to them. A process that hears a kind does not pass on its own wake-ups of that kind. Where the database is not there, it
+    /// tries again; a wake-up may be lost meanwhile, and all that are heard are raised once it is back.
+    pub async fn relay_wake_ups(&self, wake: &Wake, heard: &[Channel]) {
+        let tell = |channel: Channel| async move {
+            if heard.contains(&channel) {
+                std::future::pending::<()>().await;
+            }
+            loop {
+                channel.signal(wake).raised().await;
+                let pause = match self.notify(channel).await {
+                    Ok(()) => GATHERED,
+                    Err(error) => {
+                        tracing::debug!("other processes are not woken, and will look by themselves: {error}");
+                        PAUSE
+                    }
+                };
+                tokio::time::sleep(pause).await;
+            }
+        };
+        let [runs, reports, queue] = Channel::ALL.map(tell);
+        let listen = async {
+            while !heard.is_empty() {
+                let Err(error) = self.listen(wake, heard).await;
+                tracing::debug!("wake-ups of other processes are not heard: {error}");
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::join!(runs, reports, queue, listen);
+    }
+
+    async fn notify(&self, channel: Channel) -> sqlx::Result<()> {
+        sqlx::query("SELECT pg_notify($1, '')").bind(channel.name()).execute(&self.pool).await?;
+        Ok(())
+    }
+
+    async fn listen(&self, wake: &Wake, heard: &[Channel]) -> sqlx::Result<Infallible> {
+        let mut listener = PgListener::connect_with(&self.pool).await?;
+        listener.listen_all(heard.iter().map(|channel| channel.name())).await?;
+        loop {
+            // What came before this, or while the connection was lost, was not heard.
+            for channel in heard {
+                channel.signal(wake).raise();
+            }
+            while let Some(notification) = listener.try_recv().await? {
+                if let Some(channel) = heard.iter().find(|channel| channel.name() == notification.channel()) {
+                    channel.signal(wake).raise();
+                }
+            }
+        }
+    }
+}
