@@ -30,6 +30,7 @@ pub(crate) struct Held {
     /// Plans of DAG versions that some run uses.
     plans: HashMap<(TenantId, String, u32), Weak<Plan>>,
     timers: BinaryHeap<Reverse<(DateTime<Utc>, RunKey)>>,
+    timer_limit: usize,
     /// Runs that may have something to admit. A run that is at its own limit is not here until something happens to it.
     pub(crate) ready: BTreeSet<RunKey>,
     /// Runs with tasks that wait for what came before, and whether they have something to ask that has not been asked.
@@ -54,6 +55,7 @@ impl Held {
             policy,
         };
         self.forget(run.key);
+        round.forget(run.key);
         self.runs.insert(run.key, held);
         round.create(run.key, new);
         self.tell(run.key, Event::Begin, now, round);
@@ -76,7 +78,17 @@ impl Held {
         }
         let any = !effects.is_empty();
         self.timers.extend(round.take_in(key, effects).map(|at| Reverse((at, key))));
+        self.drop_old_timers();
         any
+    }
+
+    /// Timers outlive their runs, some (of run timeouts) by days. They are sorted out each time that they have doubled.
+    fn drop_old_timers(&mut self) {
+        if self.timers.len() > self.timer_limit {
+            let runs = &self.runs;
+            self.timers.retain(|timer| runs.contains_key(&timer.0.1));
+            self.timer_limit = 1_000 + 2 * self.timers.len();
+        }
     }
 
     pub(crate) fn forget(&mut self, key: RunKey) -> Option<HeldRun> {

@@ -13,7 +13,8 @@ impl Scheduler {
         round.more |= reported.len() >= self.options.batch as usize;
         for report in reported {
             let (key, token) = (report.run, report.lease_token);
-            if self.unclaimed_reports.contains(&token) {
+            let misses = self.unclaimed_reports.get(&token).copied().unwrap_or(0);
+            if misses > 1 {
                 continue;
             }
             let ended = EndedTry {
@@ -26,15 +27,17 @@ impl Scheduler {
                 result: report.result,
                 rendered_fields: report.rendered_fields,
             };
-            if !self.held.tell(key, Event::Ended(ended), now, round) {
-                // The machine does not know this try as running. That can only be a machine that is behind the database: it is
-                // made anew once, and if that does not help, the report is passed over rather than looked at for ever.
-                tracing::warn!(run.key = key.id, try.token = %token, "a report does not fit what is known of its run");
-                self.unclaimed_reports.insert(token);
-                self.held.forget(key);
-                self.reload.insert(key);
-                round.more = true;
+            if self.held.tell(key, Event::Ended(ended), now, round) {
+                self.unclaimed_reports.remove(&token);
+                continue;
             }
+            // The machine does not know this try as running. That can only be a machine that is behind the database: it is made
+            // anew once, and if that does not help, the report is passed over rather than looked at for ever.
+            tracing::warn!(run.key = key.id, try.token = %token, "a report does not fit what is known of its run");
+            self.unclaimed_reports.insert(token, misses + 1);
+            self.held.forget(key);
+            self.reload.insert(key);
+            round.more = true;
         }
         Ok(())
     }

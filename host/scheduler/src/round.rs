@@ -24,6 +24,13 @@ impl Round {
         }
     }
 
+    /// What was decided about a run by a machine that is replaced.
+    pub(crate) fn forget(&mut self, key: RunKey) {
+        self.changes.remove(&key);
+        self.reload.remove(&key);
+        self.finished.remove(&key);
+    }
+
     /// Takes in what a run's machine answered; what is left are the moments at which it wants to be woken.
     pub(crate) fn take_in(&mut self, key: RunKey, effects: Vec<Effect>) -> impl Iterator<Item = DateTime<Utc>> + use<> {
         let mut wake_at = Vec::new();

@@ -1,6 +1,6 @@
 //! The loop.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub struct Scheduler {
     pub(crate) id: Uuid,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) held: Held,
-    /// Lease tokens of reports that a machine took no notice of, even after its run was loaded again.
-    pub(crate) unclaimed_reports: HashSet<Uuid>,
+    /// How often a machine took no notice of a report, by lease token.
+    pub(crate) unclaimed_reports: HashMap<Uuid, u8>,
     /// DAGs of which runs have changed in the round before, while others wait for their past.
     pub(crate) moved_dags: BTreeSet<(TenantId, String)>,
     /// Runs that are to be loaded again.
@@ -69,7 +69,7 @@ impl Scheduler {
             id: Uuid::new_v4(),
             started_at: now,
             held: Held::default(),
-            unclaimed_reports: HashSet::new(),
+            unclaimed_reports: HashMap::new(),
             moved_dags: BTreeSet::new(),
             reload: BTreeSet::new(),
             forgetful: false,

@@ -1,6 +1,6 @@
 //! Reads cases. They lie in `tests/conformance`; `AIRLOCK_CONFORMANCE` names another folder with cases of the same shape.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, Task};
 use airlock_core::limits::LimitOverrides;
@@ -16,12 +16,20 @@ fn folder() -> PathBuf {
 }
 
 /// The list `key` of a file.
-#[expect(clippy::disallowed_methods, reason = "tests read files of cases")]
 pub fn read(file: &str, key: &str) -> Vec<Value> {
-    let path = folder().join(file);
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    read_from(&folder().join(file), key)
+}
+
+/// The list `key` of a file of our own, with more cases of the same shape.
+pub fn read_more(file: &str, key: &str) -> Vec<Value> {
+    read_from(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(file), key)
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests read files of cases")]
+fn read_from(path: &Path, key: &str) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let document: Value = serde_json::from_str(&text).unwrap();
-    document[key].as_array().unwrap_or_else(|| panic!("{file} has no list `{key}`")).clone()
+    document[key].as_array().unwrap_or_else(|| panic!("{} has no list `{key}`", path.display())).clone()
 }
 
 /// Runs `case` on each case that `ours` picks, and fails with every fault at once. At least one case must have been there.

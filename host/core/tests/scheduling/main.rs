@@ -1,7 +1,11 @@
-//! The conformance cases that concern scheduling: what Apache Airflow 3.3.2 was seen to do.
+//! Scheduling: the conformance cases (what Apache Airflow 3.3.2 was seen to do), and what no case covers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests, which read the cases from files")]
 
+mod admission;
+mod against_reference;
 mod cases;
+mod marks;
+mod reference;
 mod rules;
 mod runs;
 mod timetables;

@@ -3,7 +3,7 @@ use airlock_core::state::RunType;
 use airlock_core::timetable::{DataInterval, manual_data_interval, next_runs, run_id, run_type_of};
 use serde_json::{Value, json};
 
-use crate::cases::{Moment, dag, equal, field, judge, read};
+use crate::cases::{Moment, dag, equal, field, judge, read, read_more};
 
 /// Partitions come with assets: they are no part of a DAG's schedule yet.
 fn known(case: &Value) -> bool {
@@ -52,7 +52,7 @@ fn text(moment: Moment) -> String {
 
 #[test]
 fn next_runs_are_airflows() {
-    let cases = read("timetables.json", "cases");
+    let cases = [read("timetables.json", "cases"), read_more("timetables.json", "cases")].concat();
     judge(
         &cases,
         |case| known(case) && case["kind"] == "next_runs",
@@ -86,7 +86,7 @@ fn next_runs_are_airflows() {
 
 #[test]
 fn manual_data_intervals_are_airflows() {
-    let cases = read("timetables.json", "cases");
+    let cases = [read("timetables.json", "cases"), read_more("timetables.json", "cases")].concat();
     judge(
         &cases,
         |case| known(case) && case["kind"] == "manual_data_interval",
@@ -117,4 +117,32 @@ fn run_ids_are_airflows() {
             equal(parsed, field(case, "expect_run_type"))
         },
     );
+}
+
+/// Where Airflow counts hours it loses or gains one: `0 * * * 1-5` began at 01:00 on the Monday after clocks were put forward.
+#[test]
+fn the_first_hour_after_a_weekend_of_changed_clocks_is_run() {
+    let weekdays = json!({"type": "cron_trigger", "cron": "0 * * * 1-5", "timezone": "Europe/Berlin"});
+    for (friday, monday) in
+        [("2025-03-28T22:00:00Z", "2025-03-30T22:00:00Z"), ("2025-10-24T21:00:00Z", "2025-10-26T23:00:00Z")]
+    {
+        let dag = Dag { catchup: true, ..scheduled(&weekdays) };
+        let last: Moment = friday.parse().unwrap();
+        let next = next_runs(&dag, Some((last, last)), last, 1).unwrap();
+        assert_eq!(text(next[0].run_after), monday);
+    }
+}
+
+#[test]
+fn a_bad_expression_is_told_what_is_wrong_with_it() {
+    let fault = |cron: &str| airlock_core::timetable::check_cron(cron).unwrap_err();
+    assert_eq!(fault("61 * * * *"), "`61` in the minute is not valid: valid are 0 to 59");
+    assert_eq!(fault("0 0 * * 8"), "`8` in the day of week is not valid: valid are 0 to 6, 7, sun to sat");
+    assert_eq!(fault("*/0 * * * *"), "`*/0` in the minute is not valid: a step is a number from 1");
+    assert_eq!(fault("0 0 * * 1#6"), "`1#6` in the day of week is not valid: after `#` comes a number from 1 to 5");
+    assert_eq!(fault("0 0 30 2 *"), "`0 0 30 2 *` never comes true: no such month has such a day");
+    assert!(fault("0 0 *").starts_with("`0 0 *` has 3 fields; a cron expression has 5"));
+    for valid in ["@daily", "0 0 L * *", "0 0 * jan-mar mon-fri", "15,45 22-2 * * ?", "0 0 * * 1#1 30", "0 0 * * 7"] {
+        assert_eq!(airlock_core::timetable::check_cron(valid), Ok(()));
+    }
 }

@@ -1,5 +1,6 @@
 //! The scheduler on a real database.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+mod limits;
 mod runs;
 mod world;

@@ -53,8 +53,14 @@ impl World {
     }
 
     pub fn start_scheduler_with(&mut self, options: SchedulerOptions) {
+        let scheduler = self.spawn_scheduler(options);
+        self.tasks.push(scheduler);
+    }
+
+    /// A scheduler that nobody waits for: aborted, it is as dead as its process would be.
+    pub fn spawn_scheduler(&self, options: SchedulerOptions) -> JoinHandle<()> {
         let scheduler = Scheduler::new(Arc::clone(&self.store), self.wake.clone(), options);
-        self.tasks.push(tokio::spawn(scheduler.run(self.shutdown.clone())));
+        tokio::spawn(scheduler.run(self.shutdown.clone()))
     }
 
     /// A worker that runs any number of tries at once, each ending as `result` says.
