@@ -5,7 +5,7 @@ use anyhow::Result;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::each::on_each;
+use crate::each::{lease, on_each};
 
 on_each!(
     a_paused_dag_waits,
@@ -90,7 +90,7 @@ async fn faults_of_a_document_come_all_at_once(database: Database) -> Result<()>
 }
 
 async fn a_stop_lets_tries_end(database: Database) -> Result<()> {
-    let mut server = Server::start_with(database, &[("grace", "30")])?;
+    let mut server = Server::start_with(database, &[("grace", "30"), ("lease", lease(database))])?;
     let api = server.api()?;
     api.push("bash").await?;
     api.apply(&json!({

@@ -9,7 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::each::on_each;
+use crate::each::{lease, on_each};
 
 on_each!(the_demo_runs, the_demo_survives_a_kill);
 
@@ -95,7 +95,7 @@ async fn the_demo_runs(database: Database) -> Result<()> {
 
 async fn the_demo_survives_a_kill(database: Database) -> Result<()> {
     let world = World::new()?;
-    let mut server = Server::start_with(database, &[("lease", "3")])?;
+    let mut server = Server::start_with(database, &[("lease", lease(database))])?;
     let api = server.api()?;
     world.furnish(&api).await?;
     std::fs::write(world.orders(), ORDERS)?;

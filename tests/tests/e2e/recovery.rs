@@ -4,15 +4,7 @@ use airlock_tests::{Database, Server};
 use anyhow::Result;
 use serde_json::json;
 
-use crate::each::on_each;
-
-/// One process on a file of its own does not wait for the leases of the process before it; processes that share a database do.
-const fn lease(database: Database) -> &'static str {
-    match database {
-        Database::Sqlite => "600",
-        Database::Postgres => "3",
-    }
-}
+use crate::each::{lease, on_each};
 
 on_each!(a_killed_process_loses_a_try_and_nothing_else, many_tasks_survive_a_kill);
 
