@@ -25,16 +25,22 @@ pub fn retry_delay(task: &Task, dag_id: &str, logical_date: Option<DateTime<Utc>
     }
 }
 
-/// The time to a sensor's next call where `poke_interval` grows: doubled at each call, with jitter, never below
-/// `poke_interval` nor above `max_wait`.
-pub fn poke_delay(task: &Task, dag_id: &str, logical_date: Option<DateTime<Utc>>, calls: u32) -> TimeDelta {
+/// The time to a sensor's next call. Where it grows it begins with half of `poke_interval` and is doubled at each call, with jitter,
+/// up to `max_wait` and to what is left of the sensor's `patience`.
+pub fn poke_delay(
+    task: &Task,
+    dag_id: &str,
+    logical_date: Option<DateTime<Utc>>,
+    calls: u32,
+    patience: TimeDelta,
+) -> TimeDelta {
     let interval = task.sensor.poke_interval.as_time_delta();
     if !task.sensor.exponential_backoff {
         return interval;
     }
     let base = backoff_seconds(task.sensor.poke_interval.0 / 2.0, 2.0, calls);
     let moment = logical_date.map(|date| date.to_rfc3339()).unwrap_or_default();
-    let delay = jittered_seconds(base, &format!("{dag_id}#{}#{moment}#poke{calls}", task.task_id)).max(interval);
+    let delay = jittered_seconds(base, &format!("{dag_id}#{}#{moment}#poke{calls}", task.task_id)).min(patience);
     match task.sensor.max_wait {
         Some(longest) => delay.min(longest.as_time_delta()),
         None => delay,

@@ -100,7 +100,14 @@ pub struct Sensor {
     pub poke_interval: Seconds,
     /// From the first call of the try.
     pub timeout: Seconds,
+    /// A timeout, or a failure that is not to be tried again, skips the task instead.
     pub soft_fail: bool,
+    /// A failure of whatever kind skips the task instead; not so the timeout, as in Airflow.
+    #[serde(default)]
+    pub never_fail: bool,
+    /// An error means "not yet".
+    #[serde(default)]
+    pub silent_fail: bool,
     pub exponential_backoff: bool,
     /// The longest gap between pokes under exponential backoff.
     pub max_wait: Option<Seconds>,

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::change::{Move, Settles};
 use super::event::{Effect, EndedTry};
 use super::machine::RunMachine;
-use crate::dag::OperatorKind;
+use crate::dag::{OperatorKind, Task};
 use crate::outcome::{Deferral, Failure, FailureCause, Resume, ResumeEvent, ShortCircuitScope, TryResult};
 use crate::retry::{poke_delay, retry_delay};
 use crate::state::TaskState;
@@ -134,7 +134,8 @@ impl RunMachine {
             let failure = Failure { cause: FailureCause::SensorTimeout, retryable: false, message, backtrace: None };
             return self.fail(number, &failure, ended);
         }
-        let delay = poke_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.reschedules);
+        let patience = task.sensor.timeout.as_time_delta() - TimeDelta::seconds(waited.num_seconds());
+        let delay = poke_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.reschedules, patience);
         let slot = &mut self.slots[number];
         slot.wake_at = Some(at.unwrap_or(ended.ended_at + delay));
         slot.reschedules += 1;
@@ -161,10 +162,12 @@ impl RunMachine {
         let slot = &self.slots[number];
         let task = self.plan.task(slot.task);
         let timed_out = failure.cause == FailureCause::SensorTimeout;
-        let is_sensor = task.resolved.kind == OperatorKind::Sensor || timed_out;
-        let said_so = failure.cause == FailureCause::Operator && !failure.retryable;
-        if is_sensor && task.sensor.soft_fail && (timed_out || said_so) {
-            return self.finish(number, TaskState::Skipped, ended, None, Some(failure.message.clone()));
+        match forgiven(task, failure) {
+            Forgiven::Not => {}
+            Forgiven::NotYet => return self.reschedule(number, None, ended),
+            Forgiven::Skip => {
+                return self.finish(number, TaskState::Skipped, ended, None, Some(failure.message.clone()));
+            }
         }
         let (cause, message) = (Some(failure.cause), Some(failure.message.clone()));
         let may_retry = failure.retryable && !timed_out && task.retries > 0 && slot.try_number <= slot.max_tries;
@@ -201,6 +204,36 @@ impl RunMachine {
     fn successors(&self, number: usize) -> String {
         let names = self.plan.tasks[self.slots[number].task].downstream.iter();
         names.map(|next| format!("`{}`", self.plan.task(*next).task_id)).collect::<Vec<_>>().join(", ")
+    }
+}
+
+/// What a sensor's failure is turned into.
+enum Forgiven {
+    Not,
+    /// It is asked again, within its timeout.
+    NotYet,
+    Skip,
+}
+
+/// By `soft_fail`, `never_fail` and `silent_fail`, each as far as it reaches in Airflow.
+fn forgiven(task: &Task, failure: &Failure) -> Forgiven {
+    let sensor = &task.sensor;
+    let is_error = match failure.cause {
+        FailureCause::SensorTimeout => return if sensor.soft_fail { Forgiven::Skip } else { Forgiven::Not },
+        FailureCause::ExecutionTimeout => false,
+        FailureCause::Operator => failure.retryable,
+        FailureCause::Trap | FailureCause::Limit => true,
+        // These are not the sensor's: it never got to look, or nobody knows what it saw.
+        FailureCause::Preparation
+        | FailureCause::Lost
+        | FailureCause::Stopped
+        | FailureCause::Cancelled
+        | FailureCause::Host => return Forgiven::Not,
+    };
+    match task.resolved.kind {
+        OperatorKind::Sensor if is_error && sensor.silent_fail => Forgiven::NotYet,
+        OperatorKind::Sensor if sensor.never_fail || (sensor.soft_fail && !is_error) => Forgiven::Skip,
+        _ => Forgiven::Not,
     }
 }
 

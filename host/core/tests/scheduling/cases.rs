@@ -20,16 +20,24 @@ pub fn read(file: &str, key: &str) -> Vec<Value> {
     read_from(&folder().join(file), key)
 }
 
+/// The object `key` of a file.
+pub fn read_object(file: &str, key: &str) -> Value {
+    read_document(&folder().join(file))[key].clone()
+}
+
 /// The list `key` of a file of our own, with more cases of the same shape.
 pub fn read_more(file: &str, key: &str) -> Vec<Value> {
     read_from(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(file), key)
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests read files of cases")]
-fn read_from(path: &Path, key: &str) -> Vec<Value> {
+fn read_document(path: &Path) -> Value {
     let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let document: Value = serde_json::from_str(&text).unwrap();
-    document[key].as_array().unwrap_or_else(|| panic!("{} has no list `{key}`", path.display())).clone()
+    serde_json::from_str(&text).unwrap()
+}
+
+fn read_from(path: &Path, key: &str) -> Vec<Value> {
+    read_document(path)[key].as_array().unwrap_or_else(|| panic!("{} has no list `{key}`", path.display())).clone()
 }
 
 /// Runs `case` on each case that `ours` picks, and fails with every fault at once. At least one case must have been there.
@@ -122,6 +130,8 @@ pub fn task(task_id: &str) -> Task {
             poke_interval: Seconds(60.0),
             timeout: Seconds(604_800.0),
             soft_fail: false,
+            never_fail: false,
+            silent_fail: false,
             exponential_backoff: false,
             max_wait: None,
         },

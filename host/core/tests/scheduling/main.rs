@@ -8,4 +8,6 @@ mod marks;
 mod reference;
 mod rules;
 mod runs;
+mod sensors;
+mod states;
 mod timetables;

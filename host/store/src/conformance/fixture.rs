@@ -73,6 +73,8 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
             poke_interval: Seconds(60.0),
             timeout: Seconds(600.0),
             soft_fail: false,
+            never_fail: false,
+            silent_fail: false,
             exponential_backoff: false,
             max_wait: None,
         },

@@ -225,11 +225,12 @@ fn refuse_clashes(tasks: &[ReadTask<'_>], groups: &Groups<'_>) {
 
 /// Under `fail_fast` the first failure ends the run, so that a rule that waits for failures could never be met.
 fn refuse_rules_that_outlive_a_failure(tasks: &[ReadTask<'_>]) {
-    for read in tasks.iter().filter(|read| read.task.trigger_rule != TriggerRule::AllSuccess) {
+    let outlives = |read: &&ReadTask<'_>| read.task.trigger_rule != TriggerRule::AllSuccess && !read.task.is_teardown;
+    for read in tasks.iter().filter(outlives) {
         read.fields.sink.push(
             pointer_to(read.fields.pointer(), "trigger_rule"),
             format!(
-                "in a DAG with `fail_fast` every trigger rule is `all_success`, found `{}`",
+                "in a DAG with `fail_fast` every trigger rule but a teardown's is `all_success`, found `{}`",
                 read.task.trigger_rule
             ),
         );
@@ -253,6 +254,7 @@ fn connect<'a>(
     let mut edges = Edges::new(groups, &nodes, fields.sink);
     for (index, read) in read.iter().enumerate() {
         edges.add(read.fields.get("upstream"), Node::Task(index), read.group);
+        edges.add(read.fields.get("setups"), Node::Task(index), read.group);
     }
     for (index, group) in groups.list.iter().enumerate() {
         edges.add(group.fields.get("upstream"), Node::Group(index), group.parent);
@@ -260,15 +262,35 @@ fn connect<'a>(
     edges.expand();
     cycles::refuse(&nodes, &edges.upstream, fields.sink);
     let labels = edge_labels(fields.get("edge_labels"), &edges);
+    let setups = setups(&read, &edges);
     let upstream = edges.upstream;
-    let tasks = read.into_iter().zip(upstream).map(|(read, sources)| {
+    let tasks = read.into_iter().zip(upstream).enumerate().map(|(index, (read, sources))| {
         let mut task = read.task;
+        task.is_setup |= setups.contains(&index);
         task.upstream =
             sources.iter().filter_map(|source| nodes.get(*source)).map(|node| node.task_id.clone()).collect();
         task.upstream.sort();
         task
     });
     (tasks.collect(), labels)
+}
+
+/// The tasks that teardowns name as their setups: naming one makes it one, as in Airflow.
+fn setups(read: &[ReadTask<'_>], edges: &Edges<'_>) -> HashSet<usize> {
+    let mut setups = HashSet::new();
+    for teardown in read.iter().filter(|read| read.task.is_teardown) {
+        for named in teardown.fields.get("setups").and_then(|found| found.texts()).unwrap_or_default() {
+            match edges.resolve(&named, teardown.group) {
+                Some(Node::Task(index)) if read.get(index).is_some_and(|read| read.task.is_teardown) => {
+                    named.fault("a teardown cannot be a setup");
+                }
+                Some(Node::Task(index)) => _ = setups.insert(index),
+                Some(Node::Group(_)) => named.fault("a setup is a task, not a task group"),
+                None => {}
+            }
+        }
+    }
+    setups
 }
 
 fn edge_labels(found: Option<Found<'_>>, edges: &Edges<'_>) -> Vec<EdgeLabel> {

@@ -35,7 +35,7 @@ pub(super) const SETTINGS: &[&str] = &[
 
 /// Those of them that only a sensor has. Among defaults they pass over other tasks.
 pub(super) const SENSOR_SETTINGS: &[&str] =
-    &["poke_interval", "timeout", "mode", "soft_fail", "never_fail", "exponential_backoff", "max_wait"];
+    &["poke_interval", "timeout", "mode", "soft_fail", "never_fail", "silent_fail", "exponential_backoff", "max_wait"];
 
 /// Fields of Airflow's that belong to semantics which this version does not run.
 pub(super) const UNSUPPORTED_SETTINGS: &[&str] = &["callbacks", "inlets", "outlets"];
@@ -50,6 +50,7 @@ pub(super) struct Settings {
     pub max_retry_delay: Option<Seconds>,
     pub execution_timeout: Option<Seconds>,
     pub depends_on_past: bool,
+    pub wait_for_downstream: bool,
     pub ignore_first_depends_on_past: bool,
     pub pool: String,
     pub pool_slots: u32,
@@ -71,7 +72,6 @@ pub(super) const LARGEST: u32 = i32::MAX as u32;
 impl Settings {
     pub fn read(fields: &Fields<'_>) -> Self {
         fields.refuse_unsupported(UNSUPPORTED_SETTINGS);
-        fields.refuse_unsupported(&["wait_for_downstream", "never_fail"]);
         Self {
             owner: fields.text("owner"),
             trigger_rule: fields.named("trigger_rule").unwrap_or(TriggerRule::AllSuccess),
@@ -84,6 +84,7 @@ impl Settings {
             max_retry_delay: fields.seconds("max_retry_delay"),
             execution_timeout: fields.get("execution_timeout").and_then(|found| positive(&found)),
             depends_on_past: fields.boolean("depends_on_past").unwrap_or(false),
+            wait_for_downstream: fields.boolean("wait_for_downstream").unwrap_or(false),
             ignore_first_depends_on_past: fields.boolean("ignore_first_depends_on_past").unwrap_or(true),
             pool: fields.text("pool").unwrap_or_else(|| "default_pool".to_owned()),
             pool_slots: fields.whole("pool_slots", 1..=LARGEST).unwrap_or(1),
@@ -142,10 +143,16 @@ fn sensor(fields: &Fields<'_>) -> Sensor {
             Some(_) => found.expected("\"reschedule\""),
         }
     }
+    let (soft_fail, never_fail) = (fields.boolean("soft_fail"), fields.boolean("never_fail"));
+    if let (Some(true), Some(true), Some(found)) = (soft_fail, never_fail, fields.get("never_fail")) {
+        found.fault("a sensor has either `soft_fail` or `never_fail`, not both");
+    }
     Sensor {
         poke_interval: fields.seconds("poke_interval").unwrap_or(Seconds(60.0)),
         timeout: fields.seconds("timeout").unwrap_or(Seconds(7.0 * 86_400.0)),
-        soft_fail: fields.boolean("soft_fail").unwrap_or(false),
+        soft_fail: soft_fail.unwrap_or(false),
+        never_fail: never_fail.unwrap_or(false),
+        silent_fail: fields.boolean("silent_fail").unwrap_or(false),
         exponential_backoff: fields.boolean("exponential_backoff").unwrap_or(false),
         max_wait: fields.seconds("max_wait"),
     }

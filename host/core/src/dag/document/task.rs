@@ -11,15 +11,18 @@ use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS,
 use super::{ids, params};
 use crate::dag::{Catalogue, CatalogueEntry, OperatorKind, ResolvedOperator, Task, UnknownOperator};
 use crate::near::suggestion;
+use crate::state::TriggerRule;
 use crate::template::syntax_faults;
 
 /// Fields that are a task's own and have no default.
 const IDENTITY: &[&str] =
     &["task_id", "task_display_name", "doc_md", "operator", "args", "upstream", "task_group", "params"];
 
+/// What makes a task a setup or a teardown.
+const SETUP_AND_TEARDOWN: &[&str] = &["is_setup", "is_teardown", "setups", "on_failure_fail_dagrun"];
+
 /// Fields of Airflow's that belong to semantics which this version does not run.
-const UNSUPPORTED: &[&str] =
-    &["is_setup", "is_teardown", "setups", "on_failure_fail_dagrun", "expand", "expand_kwargs", "map_index_template"];
+const UNSUPPORTED: &[&str] = &["expand", "expand_kwargs", "map_index_template"];
 
 /// What reading a task needs to know of its document.
 pub(super) struct Context<'a, 'c> {
@@ -41,7 +44,8 @@ pub(super) struct ReadTask<'a> {
 }
 
 pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTask<'a> {
-    own.refuse_unknown("a task", &[IDENTITY, SETTINGS, SENSOR_SETTINGS, UNSUPPORTED, UNSUPPORTED_SETTINGS]);
+    let known = [IDENTITY, SETUP_AND_TEARDOWN, SETTINGS, SENSOR_SETTINGS, UNSUPPORTED, UNSUPPORTED_SETTINGS];
+    own.refuse_unknown("a task", &known);
     own.refuse_unsupported(UNSUPPORTED);
     let group = own.get("task_group").and_then(|found| context.groups.resolve(&found));
     let mut layered = own.clone();
@@ -54,6 +58,8 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         layered = layered.over(defaults);
     }
     let settings = Settings::read(&layered);
+    let is_teardown = own.boolean("is_teardown").unwrap_or(false);
+    let trigger_rule = if is_teardown { teardown_rule(&own) } else { settings.trigger_rule };
     check_pool(&layered, &settings.pool, context.catalogue);
     let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
     let (operator, resolved) = operator(&own, context);
@@ -66,14 +72,14 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         resolved,
         args: args(&own),
         upstream: Vec::new(),
-        trigger_rule: settings.trigger_rule,
+        trigger_rule,
         retries: settings.retries,
         retry_delay: settings.retry_delay,
         retry_exponential_backoff: settings.retry_exponential_backoff,
         max_retry_delay: settings.max_retry_delay,
         execution_timeout: settings.execution_timeout,
         depends_on_past: settings.depends_on_past,
-        wait_for_downstream: false,
+        wait_for_downstream: settings.wait_for_downstream,
         ignore_first_depends_on_past: settings.ignore_first_depends_on_past,
         pool: settings.pool,
         pool_slots: settings.pool_slots,
@@ -89,11 +95,34 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         grants: settings.grants,
         limits: settings.limits,
         sensor: settings.sensor,
-        is_setup: false,
-        is_teardown: false,
-        on_failure_fail_dagrun: false,
+        is_setup: own.boolean("is_setup").unwrap_or(false),
+        is_teardown,
+        on_failure_fail_dagrun: own.boolean("on_failure_fail_dagrun").unwrap_or(false),
     };
+    refuse_half_teardowns(&own, &task);
     ReadTask { task, group, fields: own }
+}
+
+/// A teardown has one rule; what `default_args` say is for other tasks.
+fn teardown_rule(own: &Fields<'_>) -> TriggerRule {
+    let rule = TriggerRule::AllDoneSetupSuccess;
+    if let Some(found) = own.own("trigger_rule")
+        && found.named().is_some_and(|given: TriggerRule| given != rule)
+    {
+        found.fault(format!("the trigger rule of a teardown is `{rule}`, found `{}`", found.value));
+    }
+    rule
+}
+
+fn refuse_half_teardowns(own: &Fields<'_>, task: &Task) {
+    if task.is_setup && task.is_teardown {
+        own.fault("a task is either a setup or a teardown, not both");
+    }
+    for name in ["setups", "on_failure_fail_dagrun"] {
+        if let Some(found) = own.own(name).filter(|_| !task.is_teardown) {
+            found.fault(format!("`{name}` is a field of teardowns; set `is_teardown`, or remove it"));
+        }
+    }
 }
 
 fn full_id(own: &Fields<'_>, written: &str, group: Option<usize>, groups: &Groups<'_>) -> String {

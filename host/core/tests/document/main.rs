@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests read files of cases")]
 
+mod teardowns;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -245,14 +247,9 @@ fn what_is_wrong_with_groups_is_said() {
 
 #[test]
 fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
-    for (field, value) in [
-        ("expand", json!({"x": [1]})),
-        ("expand_kwargs", json!([{"x": 1}])),
-        ("is_setup", json!(true)),
-        ("is_teardown", json!(true)),
-        ("outlets", json!(["s3://a"])),
-        ("wait_for_downstream", json!(true)),
-    ] {
+    for (field, value) in
+        [("expand", json!({"x": [1]})), ("expand_kwargs", json!([{"x": 1}])), ("outlets", json!(["s3://a"]))]
+    {
         assert_fault(with_task(json!({field: value})), &format!("/tasks/0/{field}"), "not supported yet");
     }
     assert_fault(with(json!({"deadlines": [{}]})), "/deadlines", "not supported yet");
@@ -261,7 +258,7 @@ fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
         "/schedule/type",
         "not supported yet",
     );
-    read(with_task(json!({"is_setup": false, "outlets": [], "wait_for_downstream": false, "expand": null})));
+    read(with_task(json!({"is_setup": false, "outlets": [], "expand": null})));
 }
 
 #[test]
