@@ -4,10 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// The folder of the project's target files: this very program lies in it, as `PROFILE/deps/NAME`.
+/// The folder of the project's target files: this very program lies in it, a test as `PROFILE/deps/NAME` and `cargo xtask` as
+/// `PROFILE/xtask`.
 pub fn target() -> Result<PathBuf> {
     let program = std::env::current_exe()?;
-    let target = program.ancestors().nth(3).context("the test program is not in a target folder")?;
+    let mut folders = program.ancestors().skip(1).filter(|folder| !folder.ends_with("deps"));
+    let target = folders.nth(1).context("the program is not in a target folder")?;
     Ok(target.to_owned())
 }
 

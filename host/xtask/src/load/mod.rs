@@ -83,7 +83,7 @@ async fn measure(server: &Server, profile: Profile) -> Result<Measured> {
     api.push("empty").await?;
     let tasks = profile.tasks();
     // What is measured is not the pool's waiting line.
-    api.patch("/api/v2/pools/default_pool", &json!({ "name": "default_pool", "slots": 100_000 })).await?;
+    api.patch("/api/v2/pools/default_pool", &json!({ "slots": 100_000 })).await?;
     api.apply(&json!({ "dag_id": DAG, "max_active_tasks": 100_000, "tasks": tasks })).await?;
     one_run(&api, &tasks).await?;
 
