@@ -1,6 +1,8 @@
 //! Airflow's bulk requests: several creations, updates and deletions of one kind of thing. Each action stands or falls by
 //! itself, and its answer says what was done and what was not.
 
+use std::fmt::Display;
+
 use airlock_core::access::{Action, Resource};
 use airlock_core::fault::{Fault, Faults};
 use async_trait::async_trait;
@@ -85,16 +87,25 @@ impl BulkActionResponse {
 #[async_trait]
 pub trait BulkTarget: Sync {
     type Body: DeserializeOwned + Send + Sync;
+    /// What a thing is called, here and in the answer.
+    type Key: Display + Send + Sync;
     const RESOURCE: Resource;
     /// The member that names a thing.
     const KEY: &'static str;
 
-    fn key(body: &Self::Body) -> &str;
-    async fn exists(&self, key: &str) -> Answer<bool>;
+    fn key(&self, body: &Self::Body) -> Answer<Self::Key>;
+    /// The thing that a deletion names. None if it names nothing.
+    fn named(&self, entity: &Value) -> Option<Answer<Self::Key>>;
+    async fn exists(&self, key: &Self::Key) -> Answer<bool>;
     async fn create(&self, body: Self::Body) -> Answer<()>;
     /// Of one that exists.
     async fn update(&self, patch: &Patch<Self::Body>, mask: &[String]) -> Answer<()>;
-    async fn delete(&self, key: &str) -> Answer<bool>;
+    async fn delete(&self, key: &Self::Key) -> Answer<bool>;
+}
+
+/// The name of a thing that has only one: a text, or the member of an object.
+pub fn name_of(entity: &Value, member: &str) -> Option<Answer<String>> {
+    entity.as_str().or_else(|| entity.get(member)?.as_str()).map(|name| Ok(name.to_owned()))
 }
 
 /// Works through a bulk request.
@@ -105,7 +116,7 @@ pub async fn perform<T: BulkTarget>(target: &T, principal: &Principal, body: Bul
     let mut response = BulkResponse::default();
     let mut plans = Vec::new();
     for (index, action) in body.actions.into_iter().enumerate() {
-        plans.push(plan::<T>(principal, action, &format!("/actions/{index}/entities"))?);
+        plans.push(plan(target, principal, action, &format!("/actions/{index}/entities"))?);
     }
     for plan in plans {
         match plan {
@@ -123,13 +134,13 @@ pub async fn perform<T: BulkTarget>(target: &T, principal: &Principal, body: Bul
     Ok(response)
 }
 
-enum Plan<B> {
-    Create(Vec<Patch<B>>, OnExistence),
-    Update(Vec<Patch<B>>, Vec<String>, OnAbsence),
-    Delete(Vec<String>, OnAbsence),
+enum Plan<T: BulkTarget> {
+    Create(Vec<Patch<T::Body>>, OnExistence),
+    Update(Vec<Patch<T::Body>>, Vec<String>, OnAbsence),
+    Delete(Vec<T::Key>, OnAbsence),
 }
 
-fn plan<T: BulkTarget>(principal: &Principal, action: BulkAction, pointer: &str) -> Answer<Plan<T::Body>> {
+fn plan<T: BulkTarget>(target: &T, principal: &Principal, action: BulkAction, pointer: &str) -> Answer<Plan<T>> {
     let patches = |entities: Vec<Map<String, Value>>| {
         let patch = |(index, entity)| Patch::from_object(entity, &format!("{pointer}/{index}"));
         entities.into_iter().enumerate().map(patch).collect::<Result<Vec<_>, _>>().map_err(Problem::faulty)
@@ -149,10 +160,9 @@ fn plan<T: BulkTarget>(principal: &Principal, action: BulkAction, pointer: &str)
         BulkAction::Delete { entities, action_on_non_existence } => {
             principal.may(Action::Delete, T::RESOURCE)?;
             let key = |(index, entity): (usize, Value)| {
-                let name = entity.as_str().or_else(|| entity.get(T::KEY)?.as_str()).map(str::to_owned);
-                name.ok_or_else(|| {
+                target.named(&entity).unwrap_or_else(|| {
                     let detail = format!("neither a name nor an object with `{}`", T::KEY);
-                    Problem::faulty(Faults(vec![Fault::new(format!("{pointer}/{index}"), detail)]))
+                    Err(Problem::faulty(Faults(vec![Fault::new(format!("{pointer}/{index}"), detail)])))
                 })
             };
             let keys = entities.into_iter().enumerate().map(key).collect::<Answer<_>>()?;
@@ -167,25 +177,25 @@ async fn create<T: BulkTarget>(
     on_existence: OnExistence,
     done: &mut BulkActionResponse,
 ) -> Answer<()> {
+    let keys = patches.iter().map(|patch| target.key(&patch.body)).collect::<Answer<Vec<_>>>()?;
     let mut there = Vec::new();
-    for patch in &patches {
-        there.push(target.exists(T::key(&patch.body)).await?);
+    for key in &keys {
+        there.push(target.exists(key).await?);
     }
     if on_existence == OnExistence::Fail && there.contains(&true) {
-        let taken: Vec<&str> =
-            patches.iter().zip(&there).filter(|(_, there)| **there).map(|(patch, _)| T::key(&patch.body)).collect();
+        let taken: Vec<String> =
+            keys.iter().zip(&there).filter(|(_, there)| **there).map(|(key, _)| key.to_string()).collect();
         done.failed(&Problem::conflict(format!("there are already: {}", taken.join(", "))));
         return Ok(());
     }
-    for (patch, there) in patches.into_iter().zip(there) {
-        let key = T::key(&patch.body).to_owned();
+    for ((patch, key), there) in patches.into_iter().zip(keys).zip(there) {
         let result = match (there, on_existence) {
             (true, OnExistence::Skip) => continue,
             (true, _) => target.update(&patch, &[]).await,
             (false, _) => target.create(patch.body).await,
         };
         match result {
-            Ok(()) => done.success.push(key),
+            Ok(()) => done.success.push(key.to_string()),
             Err(problem) => done.failed(&problem),
         }
     }
@@ -199,12 +209,12 @@ async fn update<T: BulkTarget>(
     on_absence: OnAbsence,
     done: &mut BulkActionResponse,
 ) -> Answer<()> {
-    let keys: Vec<String> = patches.iter().map(|patch| T::key(&patch.body).to_owned()).collect();
+    let keys = patches.iter().map(|patch| target.key(&patch.body)).collect::<Answer<Vec<_>>>()?;
     let Some(there) = present(target, &keys, on_absence, done).await? else { return Ok(()) };
     for ((patch, key), there) in patches.iter().zip(keys).zip(there) {
         if there {
             match target.update(patch, mask).await {
-                Ok(()) => done.success.push(key),
+                Ok(()) => done.success.push(key.to_string()),
                 Err(problem) => done.failed(&problem),
             }
         }
@@ -214,7 +224,7 @@ async fn update<T: BulkTarget>(
 
 async fn delete<T: BulkTarget>(
     target: &T,
-    keys: Vec<String>,
+    keys: Vec<T::Key>,
     on_absence: OnAbsence,
     done: &mut BulkActionResponse,
 ) -> Answer<()> {
@@ -222,7 +232,7 @@ async fn delete<T: BulkTarget>(
     for (key, there) in keys.into_iter().zip(there) {
         if there {
             match target.delete(&key).await {
-                Ok(_) => done.success.push(key),
+                Ok(_) => done.success.push(key.to_string()),
                 Err(problem) => done.failed(&problem),
             }
         }
@@ -233,7 +243,7 @@ async fn delete<T: BulkTarget>(
 /// Which of the things are there; none, if one is not and the action is to fail for that.
 async fn present<T: BulkTarget>(
     target: &T,
-    keys: &[String],
+    keys: &[T::Key],
     on_absence: OnAbsence,
     done: &mut BulkActionResponse,
 ) -> Answer<Option<Vec<bool>>> {
@@ -242,8 +252,8 @@ async fn present<T: BulkTarget>(
         there.push(target.exists(key).await?);
     }
     if on_absence == OnAbsence::Fail && there.contains(&false) {
-        let absent: Vec<&str> =
-            keys.iter().zip(&there).filter(|(_, there)| !**there).map(|(key, _)| key.as_str()).collect();
+        let absent: Vec<String> =
+            keys.iter().zip(&there).filter(|(_, there)| !**there).map(|(key, _)| key.to_string()).collect();
         done.failed(&Problem::not_found(format!("there are none of these: {}", absent.join(", "))));
         return Ok(None);
     }

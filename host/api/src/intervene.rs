@@ -31,17 +31,16 @@ pub async fn standing(state: &ApiState, key: RunKey) -> Answer<Standing> {
 /// Applies what `decide` makes of a run, as often as it takes for the run to be what was decided about.
 ///
 /// # Errors
-/// 404 if the run is gone; 409 if it will not hold still.
+/// Those of `decide`; 404 if the run is gone; 409 if it will not hold still.
 pub async fn intervene(
     state: &ApiState,
     key: RunKey,
-    decide: impl Fn(&Standing) -> RunChange + Send + Sync,
+    decide: impl Fn(&Standing) -> Answer<RunChange> + Send + Sync,
 ) -> Answer<RunChange> {
     for _ in 0..ATTEMPTS {
         let standing = standing(state, key).await?;
-        let change = decide(&standing);
-        let is_empty = change.moves.is_empty() && change.run_state.is_none();
-        if is_empty || state.store.intervene(key, standing.loaded.run.epoch, &change).await? {
+        let change = decide(&standing)?;
+        if change.is_empty() || state.store.intervene(key, standing.loaded.run.epoch, &change).await? {
             state.wake.runs().raise();
             return Ok(change);
         }

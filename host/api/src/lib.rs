@@ -9,6 +9,7 @@
 
 mod auth;
 mod bulk;
+mod clearing;
 mod connections;
 mod dag_runs;
 mod dag_versions;
@@ -19,14 +20,17 @@ mod layers;
 mod lookup;
 mod models;
 mod monitor;
+mod note;
 mod openapi;
 mod operators;
 mod pools;
 mod ports;
 mod problem;
 mod router;
+mod runs_of;
 mod secret;
 mod state;
+mod task_groups;
 mod task_instances;
 mod tasks;
 mod tenants;

@@ -15,8 +15,8 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    connections, dag_runs, dag_versions, dags, layers, monitor, operators, pools, task_instances, tasks, tenants,
-    tokens, users, variables, xcoms,
+    connections, dag_runs, dag_versions, dags, layers, monitor, operators, pools, task_groups, task_instances, tasks,
+    tenants, tokens, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -102,16 +102,26 @@ fn dag_routes() -> OpenApiRouter<ApiState> {
 
 fn run_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
-        .routes(routes!(dag_runs::list::get_dag_runs, dag_runs::trigger::trigger_dag_run))
+        .routes(routes!(
+            dag_runs::list::get_dag_runs,
+            dag_runs::trigger::trigger_dag_run,
+            dag_runs::bulk::bulk_dag_runs
+        ))
         .routes(routes!(dag_runs::list_batch::get_list_dag_runs_batch))
         .routes(routes!(dag_runs::get::get_dag_run, dag_runs::delete::delete_dag_run, dag_runs::patch::patch_dag_run))
+        .routes(routes!(dag_runs::clear::clear_dag_run))
+        .routes(routes!(dag_runs::clear::clear_dag_runs))
         .routes(routes!(dag_runs::wait::wait_dag_run_until_finished))
 }
 
 fn instance_routes() -> OpenApiRouter<ApiState> {
-    use task_instances::{get, list, list_batch, list_mapped, logs, patch, tries};
+    use task_groups::patch as group;
+    use task_instances::{bulk, clear, get, list, list_batch, list_mapped, logs, patch, tries};
     OpenApiRouter::new()
-        .routes(routes!(list::get_task_instances))
+        .routes(routes!(list::get_task_instances, bulk::bulk_task_instances))
+        .routes(routes!(clear::post_clear_task_instances))
+        .routes(routes!(group::patch_task_group_instances))
+        .routes(routes!(group::patch_task_group_instances_dry_run))
         .routes(routes!(list_batch::get_task_instances_batch))
         .routes(routes!(list_mapped::get_mapped_task_instances))
         .routes(routes!(get::get_task_instance, patch::patch_task_instance))

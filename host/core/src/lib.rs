@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admit;
+pub mod clear;
 pub mod connection;
 pub mod dag;
 pub mod digest;

@@ -7,6 +7,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
+use crate::clear::cleared_move;
 use crate::dag::Dag;
 use crate::run::{Instance, Move, Plan, RunChange, Settles};
 use crate::state::{RunState, TaskState, names};
@@ -99,31 +100,49 @@ pub fn mark_instances(
     by: &str,
     now: DateTime<Utc>,
 ) -> RunChange {
+    mark_all(plan, run_state, instances, std::slice::from_ref(selection), mark, by, now)
+}
+
+/// As [`mark_instances`], of several tasks at once, such as those of a group.
+pub fn mark_all(
+    plan: &Plan,
+    run_state: RunState,
+    instances: &[Instance],
+    selections: &[Selection],
+    mark: TaskMark,
+    by: &str,
+    now: DateTime<Utc>,
+) -> RunChange {
     let state = mark.state();
     let why = format!("{by} has marked it as {mark}");
-    let relatives = plan.relatives(&selection.task_id, selection.upstream, selection.downstream);
+    let (mut relatives, mut below) = (HashSet::new(), HashSet::new());
+    for selection in selections {
+        relatives.extend(plan.relatives(&selection.task_id, selection.upstream, selection.downstream));
+        below.extend(plan.relatives(&selection.task_id, false, true));
+    }
     let is_meant = |instance: &&Instance| {
-        let is_task = instance.task_id == selection.task_id;
-        let is_index = selection.map_index.is_none_or(|index| index == instance.map_index);
-        (is_task && is_index) || (!is_task && relatives.contains(instance.task_id.as_str()))
+        let mut named = selections.iter().filter(|selection| selection.task_id == instance.task_id).peekable();
+        match named.peek() {
+            Some(_) => named.any(|selection| selection.map_index.is_none_or(|index| index == instance.map_index)),
+            None => relatives.contains(instance.task_id.as_str()),
+        }
     };
     let marked: Vec<&Instance> =
         instances.iter().filter(is_meant).filter(|instance| instance.state != Some(state)).collect();
-    let below = plan.relatives(&selection.task_id, false, true);
     let cleared: Vec<&Instance> = instances
         .iter()
         .filter(|instance| {
             below.contains(instance.task_id.as_str())
                 && instance.state.is_some_and(TaskState::is_failure_like)
-                && !marked.iter().any(|marked| marked.id == instance.id)
                 && !is_meant(instance)
         })
         .collect();
     let reopens = run_state.is_finished() && !cleared.is_empty();
     let moves = marked.into_iter().map(|instance| declare(instance, state, &why, now));
     RunChange {
-        moves: moves.chain(cleared.into_iter().map(|instance| clear(plan, instance, now))).collect(),
+        moves: moves.chain(cleared.into_iter().map(|instance| cleared_move(plan, instance, &why, now))).collect(),
         run_state: reopens.then_some(RunState::Queued),
+        clears: reopens,
         at: Some(now),
         ..RunChange::default()
     }
@@ -143,24 +162,5 @@ fn declare(instance: &Instance, to: TaskState, why: &str, now: DateTime<Utc>) ->
         resume_state: None,
         message: Some(why.to_owned()),
         settles: instance.has_open_try().then(|| Settles::by_decision(to, now, why)),
-    }
-}
-
-/// Undecided again, with as many tries ahead as a new instance has.
-fn clear(plan: &Plan, instance: &Instance, now: DateTime<Utc>) -> Move {
-    let retries = plan.number(&instance.task_id).map_or(0, |number| plan.dag().tasks[number].retries);
-    Move {
-        instance: instance.id,
-        from_states: vec![instance.state],
-        from_try: instance.try_number,
-        to: None,
-        to_try: instance.try_number,
-        max_tries: instance.try_number + retries,
-        at: now,
-        wake_at: None,
-        reschedules: 0,
-        resume_state: None,
-        message: None,
-        settles: None,
     }
 }

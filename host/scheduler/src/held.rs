@@ -135,5 +135,6 @@ fn unstarted(new: &NewInstance) -> Instance {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     }
 }

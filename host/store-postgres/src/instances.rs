@@ -175,6 +175,7 @@ pub fn instance_row(row: &PgRow) -> Result<InstanceRow> {
         wake_at: row.get("wake_at")?,
         reschedules: row.number("reschedules")?,
         resume_state: row.optional_json("resume_state")?,
+        skips: row.optional_json("skips")?.unwrap_or_default(),
         hostname: row.get("hostname")?,
         note: row.get("note")?,
         message: row.get("message")?,

@@ -177,6 +177,7 @@ pub fn instance_row(row: &SqliteRow) -> Result<InstanceRow> {
         wake_at: row.optional_instant("wake_at")?,
         reschedules: row.number("reschedules")?,
         resume_state: row.optional_json("resume_state")?,
+        skips: row.optional_json("skips")?.unwrap_or_default(),
         hostname: row.optional_text("hostname")?,
         note: row.optional_text("note")?,
         message: row.optional_text("message")?,

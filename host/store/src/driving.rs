@@ -186,6 +186,6 @@ pub trait Driving: Send + Sync {
     ///
     /// # Errors
     ///
-    /// `Conflict` if the run's state changes without a time.
+    /// `Conflict` if the run's state or version changes without a time.
     async fn intervene(&self, key: RunKey, epoch: i64, change: &RunChange) -> StoreResult<bool>;
 }

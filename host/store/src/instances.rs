@@ -41,6 +41,8 @@ pub struct InstanceRow {
     pub reschedules: u32,
     /// What `resume` is to be called with, for a deferred try: an [`airlock_core::outcome::Resume`].
     pub resume_state: Option<Value>,
+    /// The direct successors that its last try decided against.
+    pub skips: Vec<String>,
     pub hostname: Option<String>,
     pub note: Option<String>,
     /// Why the state is what it is, where that is not plain: the failure's message, the reason of a skip.
@@ -66,6 +68,7 @@ impl From<InstanceRow> for airlock_core::run::Instance {
             wake_at: row.wake_at,
             reschedules: row.reschedules,
             resume_state: row.resume_state,
+            skips: row.skips,
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct RunRow {
     /// `rest_api`, `timetable`, `cli` ...: Airflow's `triggered_by`.
     pub triggered_by: String,
     pub triggering_user: Option<String>,
+    /// How often it was queued again because it was cleared after its end.
+    pub clear_number: u32,
     /// Counts the changes from outside ([`crate::driving::Driving::intervene`]), of its driver, and of its state. What was decided
     /// under another epoch is not applied.
     pub epoch: i64,

@@ -35,6 +35,8 @@ pub enum DagsCommand {
         #[arg(long)]
         source: bool,
     },
+    /// A run's state, and nothing else.
+    State { dag_id: String, run_id: String },
     /// Makes a run.
     Trigger(TriggerDag),
     /// Keeps the DAG from making and starting runs.

@@ -15,10 +15,10 @@ use clap::{Args, Parser, Subcommand};
 pub use access::{Login, TenantsCommand, TokensCommand, UsersCommand};
 pub use dags::{DagsCommand, TestDag, TriggerDag};
 pub use operators::{OperatorsCommand, TestOperator};
-pub use runs::{RunId, RunsCommand};
+pub use runs::{ClearRun, RunId, RunsCommand};
 pub use server::{CompileModule, DbCommand, ServerFlags};
 pub use settings::{ConnectionsCommand, PoolsCommand, SetConnection, VariablesCommand};
-pub use tasks::{TaskId, TasksCommand};
+pub use tasks::{ClearTasks, TaskId, TasksCommand};
 
 use crate::output::Format;
 

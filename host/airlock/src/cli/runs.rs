@@ -23,6 +23,29 @@ pub enum RunsCommand {
     Watch(RunId),
     /// Ends a run: its tasks are stopped, and it has failed.
     Cancel(RunId),
+    /// Lets all tasks of a run run again.
+    Clear(ClearRun),
     /// Removes a run with its tasks and logs.
     Delete(RunId),
+}
+
+#[derive(Debug, Args)]
+pub struct ClearRun {
+    #[command(flatten)]
+    pub run: RunId,
+    /// Only tasks that have failed.
+    #[arg(long, short = 'f', conflicts_with = "only_new")]
+    pub only_failed: bool,
+    /// Only adds the tasks that the newest version of the DAG has and the run has not.
+    #[arg(long)]
+    pub only_new: bool,
+    /// The run goes on with the newest version of the DAG.
+    #[arg(long)]
+    pub latest_version: bool,
+    /// Only shows what would be cleared.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask.
+    #[arg(long, short)]
+    pub yes: bool,
 }

@@ -47,6 +47,11 @@ pub fn rows(format: Format, columns: &[Column], rows: &[Value]) -> Result<()> {
     }
 }
 
+/// Rows as people read them, for words on standard error.
+pub fn table(columns: &[Column], rows: &[Value]) -> String {
+    table::aligned(columns, rows)
+}
+
 /// Writes one thing: these members one below the other, or the thing itself.
 pub fn record(format: Format, columns: &[Column], value: &Value) -> Result<()> {
     match format {

@@ -2,9 +2,10 @@ use airlock_core::access::Resource;
 use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
 
 use super::{absent, patched, row};
-use crate::bulk::{BulkBody, BulkResponse, BulkTarget, perform};
+use crate::bulk::{BulkBody, BulkResponse, BulkTarget, name_of, perform};
 use crate::extract::{Patch, Principal, ValidJson};
 use crate::models::ConnectionBody;
 use crate::problem::{Answer, Refusals};
@@ -30,14 +31,19 @@ struct Target<'a> {
 #[async_trait]
 impl BulkTarget for Target<'_> {
     type Body = ConnectionBody;
+    type Key = String;
     const RESOURCE: Resource = Resource::Connection;
     const KEY: &'static str = "connection_id";
 
-    fn key(body: &ConnectionBody) -> &str {
-        &body.connection_id
+    fn key(&self, body: &ConnectionBody) -> Answer<String> {
+        Ok(body.connection_id.clone())
     }
 
-    async fn exists(&self, key: &str) -> Answer<bool> {
+    fn named(&self, entity: &Value) -> Option<Answer<String>> {
+        name_of(entity, Self::KEY)
+    }
+
+    async fn exists(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.connection(self.principal.tenant, key).await?.is_some())
     }
 
@@ -56,7 +62,7 @@ impl BulkTarget for Target<'_> {
         Ok(store.put_connection(tenant, &changed).await?)
     }
 
-    async fn delete(&self, key: &str) -> Answer<bool> {
+    async fn delete(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.delete_connection(self.principal.tenant, key).await?)
     }
 }

@@ -1,4 +1,5 @@
 use airlock_core::access::{Action, Resource};
+use airlock_core::id::TenantId;
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -17,8 +18,13 @@ pub async fn delete_dag_run(
     Path((dag_id, run_id)): Path<(String, String)>,
 ) -> Answer<StatusCode> {
     principal.may(Action::Delete, Resource::DagRun)?;
-    let run = lookup::run(&*state.store, principal.tenant, &dag_id, &run_id).await?;
-    if !state.store.delete_run(principal.tenant, &dag_id, &run_id).await? {
+    delete(&state, principal.tenant, &dag_id, &run_id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn delete(state: &ApiState, tenant: TenantId, dag_id: &str, run_id: &str) -> Answer<()> {
+    let run = lookup::run(&*state.store, tenant, dag_id, run_id).await?;
+    if !state.store.delete_run(tenant, dag_id, run_id).await? {
         return Err(Problem::not_found(format!("The DagRun `{run_id}` was not found")));
     }
     let blobs = state.blobs.clone();
@@ -28,5 +34,5 @@ pub async fn delete_dag_run(
         // The run is gone: what is left of its logs is nobody's to see, and no reason to say that nothing was done.
         Err(error) => tracing::warn!(%error, "the logs of a deleted run are left behind"),
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! `/dags/{dag_id}/dagRuns`.
 
+pub mod bulk;
+pub mod clear;
 pub mod delete;
 pub mod get;
 pub mod list;
@@ -16,9 +18,6 @@ use crate::extract::Order;
 use crate::lookup::Versions;
 use crate::models::DagRunResponse;
 use crate::problem::Answer;
-
-/// Characters, as in Airflow.
-const LONGEST_NOTE: usize = 1000;
 
 const ORDER: &Order = &[
     ("id", "id"),

@@ -1,14 +1,16 @@
 use airlock_core::access::{Action, Resource};
 use airlock_core::mark::{RunMark, mark_run};
+use airlock_store::runs::RunRow;
 use axum::Json;
 use axum::extract::State;
 
-use super::{LONGEST_NOTE, response};
+use super::response;
 use crate::extract::{Patch, Path, Principal, Query, UpdateMask};
 use crate::intervene::intervene;
 use crate::lookup;
 use crate::models::{DagRunPatchBody, DagRunResponse, MutableRunState};
-use crate::problem::{Answer, Problem, Refusals};
+use crate::note::check_note;
+use crate::problem::{Answer, Refusals};
 use crate::state::ApiState;
 
 /// Declares a run to have succeeded or failed, lets it go on, or notes something on it.
@@ -24,22 +26,32 @@ pub async fn patch_dag_run(
 ) -> Answer<Json<DagRunResponse>> {
     principal.may(Action::Update, Resource::DagRun)?;
     let run = lookup::run(&*state.store, principal.tenant, &dag_id, &run_id).await?;
-    if patch.changes("note", &mask.update_mask) {
+    apply(&state, &principal, &run, &patch, &mask.update_mask).await?;
+    let run = lookup::run(&*state.store, principal.tenant, &dag_id, &run_id).await?;
+    response(&*state.store, principal.tenant, run).await.map(Json)
+}
+
+/// Changes a run as its patch says.
+pub(super) async fn apply(
+    state: &ApiState,
+    principal: &Principal,
+    run: &RunRow,
+    patch: &Patch<DagRunPatchBody>,
+    mask: &[String],
+) -> Answer<()> {
+    if patch.changes("note", mask) {
         let note = patch.body.note.as_deref();
-        if note.is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-            return Err(Problem::invalid("/note", format!("a note has at most {LONGEST_NOTE} characters")));
-        }
+        check_note(note)?;
         state.store.set_run_note(run.key, note, Some(&principal.username)).await?;
     }
-    if patch.changes("state", &mask.update_mask)
+    if patch.changes("state", mask)
         && let Some(wanted) = patch.body.state
     {
         let (mark, now) = (mark_of(wanted), state.now());
         let by = &principal.username;
-        intervene(&state, run.key, |run| mark_run(&run.loaded.dag, &run.instances, mark, by, now)).await?;
+        intervene(state, run.key, |run| Ok(mark_run(&run.loaded.dag, &run.instances, mark, by, now))).await?;
     }
-    let run = lookup::run(&*state.store, principal.tenant, &dag_id, &run_id).await?;
-    response(&*state.store, principal.tenant, run).await.map(Json)
+    Ok(())
 }
 
 const fn mark_of(state: MutableRunState) -> RunMark {

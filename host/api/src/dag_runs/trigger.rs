@@ -10,10 +10,11 @@ use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{LONGEST_NOTE, response};
+use super::response;
 use crate::extract::{Path, Principal, ValidJson};
 use crate::lookup;
 use crate::models::{DagRunResponse, TriggerBody};
+use crate::note::check_note;
 use crate::problem::{Answer, Problem, ProblemBody, Refusals};
 use crate::state::ApiState;
 
@@ -54,9 +55,7 @@ fn new_run(
             dag.dag_id
         )));
     }
-    if body.note.as_ref().is_some_and(|note| note.chars().count() > LONGEST_NOTE) {
-        return Err(Problem::invalid("/note", format!("a note has at most {LONGEST_NOTE} characters")));
-    }
+    check_note(body.note.as_deref())?;
     let given = given_interval(&body)?;
     let logical_date = body.logical_date.map(|instant| instant.0);
     let run_after = body.run_after.map_or(now, |instant| instant.0);

@@ -37,6 +37,11 @@ impl<T> Patch<T> {
         self.given.contains(member) && (update_mask.is_empty() || update_mask.iter().any(|name| name == member))
     }
 
+    /// The same members of another body.
+    pub fn map<U>(&self, to: impl FnOnce(&T) -> U) -> Patch<U> {
+        Patch { body: to(&self.body), given: self.given.clone() }
+    }
+
     /// Reads the entity from a JSON object, for bulk requests.
     pub fn from_object(object: Map<String, Value>, pointer: &str) -> Result<Self, Faults>
     where

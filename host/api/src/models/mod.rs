@@ -1,5 +1,6 @@
 //! Bodies and answers on the wire. Those of Airflow's paths have exactly its members: its clients refuse others.
 
+mod clear;
 mod connection;
 mod dag;
 mod dag_run;
@@ -14,6 +15,7 @@ mod time;
 mod variable;
 mod xcom;
 
+pub use clear::*;
 pub use connection::*;
 pub use dag::*;
 pub use dag_run::*;

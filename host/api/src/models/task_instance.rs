@@ -225,3 +225,31 @@ pub struct PatchTaskInstanceBody {
     #[serde(default)]
     pub include_past: bool,
 }
+
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BulkTaskInstanceBody {
+    pub task_id: String,
+    /// Where the path names all DAGs.
+    #[serde(default)]
+    pub dag_id: Option<String>,
+    /// Where the path names all runs.
+    #[serde(default)]
+    pub dag_run_id: Option<String>,
+    /// Every instance of the task, if none is given.
+    #[serde(default)]
+    pub map_index: Option<i32>,
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub new_state: Option<TaskState>,
+    #[serde(default)]
+    pub note: Option<String>,
+    #[serde(default)]
+    pub include_upstream: bool,
+    #[serde(default)]
+    pub include_downstream: bool,
+    #[serde(default)]
+    pub include_future: bool,
+    #[serde(default)]
+    pub include_past: bool,
+}

@@ -3,9 +3,10 @@ use airlock_store::settings::PoolRow;
 use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
 
 use super::{find, row};
-use crate::bulk::{BulkBody, BulkResponse, BulkTarget, perform};
+use crate::bulk::{BulkBody, BulkResponse, BulkTarget, name_of, perform};
 use crate::extract::{Patch, Principal, ValidJson};
 use crate::models::PoolBody;
 use crate::problem::{Answer, Refusals};
@@ -30,14 +31,19 @@ struct Target<'a> {
 #[async_trait]
 impl BulkTarget for Target<'_> {
     type Body = PoolBody;
+    type Key = String;
     const RESOURCE: Resource = Resource::Pool;
     const KEY: &'static str = "name";
 
-    fn key(body: &PoolBody) -> &str {
-        &body.name
+    fn key(&self, body: &PoolBody) -> Answer<String> {
+        Ok(body.name.clone())
     }
 
-    async fn exists(&self, key: &str) -> Answer<bool> {
+    fn named(&self, entity: &Value) -> Option<Answer<String>> {
+        name_of(entity, Self::KEY)
+    }
+
+    async fn exists(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.pool(self.principal.tenant, key).await?.is_some())
     }
 
@@ -64,7 +70,7 @@ impl BulkTarget for Target<'_> {
         Ok(())
     }
 
-    async fn delete(&self, key: &str) -> Answer<bool> {
+    async fn delete(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.delete_pool(self.principal.tenant, key).await?)
     }
 }

@@ -1,10 +1,13 @@
 //! `/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances`.
 
+pub mod bulk;
+pub mod clear;
 pub mod get;
 pub mod list;
 pub mod list_batch;
 pub mod list_mapped;
 pub mod logs;
+pub(crate) mod marking;
 pub mod patch;
 pub mod tries;
 
@@ -36,7 +39,11 @@ async fn response(store: &dyn Store, tenant: TenantId, row: &InstanceRow) -> Ans
     Ok(TaskInstanceResponse::new(row, version.as_ref()))
 }
 
-async fn responses(store: &dyn Store, tenant: TenantId, rows: &[InstanceRow]) -> Answer<Vec<TaskInstanceResponse>> {
+pub(crate) async fn responses(
+    store: &dyn Store,
+    tenant: TenantId,
+    rows: &[InstanceRow],
+) -> Answer<Vec<TaskInstanceResponse>> {
     let mut versions = Versions::new(store, tenant);
     let mut responses = Vec::with_capacity(rows.len());
     for row in rows {

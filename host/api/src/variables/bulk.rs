@@ -2,9 +2,10 @@ use airlock_core::access::Resource;
 use async_trait::async_trait;
 use axum::Json;
 use axum::extract::State;
+use serde_json::Value;
 
 use super::{absent, patched, row};
-use crate::bulk::{BulkBody, BulkResponse, BulkTarget, perform};
+use crate::bulk::{BulkBody, BulkResponse, BulkTarget, name_of, perform};
 use crate::extract::{Patch, Principal, ValidJson};
 use crate::models::VariableBody;
 use crate::problem::{Answer, Refusals};
@@ -30,14 +31,19 @@ struct Target<'a> {
 #[async_trait]
 impl BulkTarget for Target<'_> {
     type Body = VariableBody;
+    type Key = String;
     const RESOURCE: Resource = Resource::Variable;
     const KEY: &'static str = "key";
 
-    fn key(body: &VariableBody) -> &str {
-        &body.key
+    fn key(&self, body: &VariableBody) -> Answer<String> {
+        Ok(body.key.clone())
     }
 
-    async fn exists(&self, key: &str) -> Answer<bool> {
+    fn named(&self, entity: &Value) -> Option<Answer<String>> {
+        name_of(entity, Self::KEY)
+    }
+
+    async fn exists(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.variable(self.principal.tenant, key).await?.is_some())
     }
 
@@ -53,7 +59,7 @@ impl BulkTarget for Target<'_> {
         Ok(store.put_variable(tenant, &changed).await?)
     }
 
-    async fn delete(&self, key: &str) -> Answer<bool> {
+    async fn delete(&self, key: &String) -> Answer<bool> {
         Ok(self.state.store.delete_variable(self.principal.tenant, key).await?)
     }
 }

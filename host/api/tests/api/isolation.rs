@@ -41,6 +41,7 @@ fn filled(template: &str, token: &str) -> String {
         ("dag_id", "zebra_dag"),
         ("dag_run_id", "zebra_run"),
         ("task_id", "first"),
+        ("group_id", "zebra_group"),
         ("map_index", "-1"),
         ("task_try_number", "1"),
         ("try_number", "1"),
@@ -77,8 +78,21 @@ fn body(method: &Method, template: &str) -> Option<Value> {
         }
         ("PATCH", "/pools/{pool_name}") => Some(json!({ "slots": 9 })),
         ("PATCH", path) if path.contains("xcomEntries") => Some(json!({ "value": "mine" })),
-        ("PATCH", path) if path.contains("taskInstances") => Some(json!({ "new_state": "failed", "note": "mine" })),
+        ("PATCH", "/dags/{dag_id}/dagRuns") => Some(bulk(json!({ "dag_run_id": "zebra_run", "state": "failed" }))),
+        ("PATCH", path) if path.ends_with("/taskInstances") => {
+            Some(bulk(json!({ "task_id": "first", "new_state": "failed" })))
+        }
+        ("PATCH", path) if path.contains("taskInstances") || path.contains("taskGroupInstances") => {
+            Some(json!({ "new_state": "failed", "note": "mine" }))
+        }
         ("PATCH", _) => Some(json!({ "state": "failed", "note": "mine" })),
+        ("POST", path) if path.ends_with("/clearTaskInstances") => {
+            Some(json!({ "dry_run": false, "only_failed": false }))
+        }
+        ("POST", path) if path.ends_with("/clear") => Some(json!({ "dry_run": false })),
+        ("POST", path) if path.ends_with("/clearDagRuns") => {
+            Some(json!({ "dry_run": false, "dag_runs": [{ "dag_run_id": "zebra_run" }] }))
+        }
         ("POST", "/dags/{dag_id}/dagRuns") => Some(json!({ "logical_date": null })),
         ("POST", "/dags/{dag_id}/dagRuns/list") => Some(json!({ "dag_ids": ["zebra_dag"] })),
         ("POST", path) if path.ends_with("taskInstances/list") => Some(json!({ "dag_ids": ["zebra_dag"] })),
@@ -88,6 +102,10 @@ fn body(method: &Method, template: &str) -> Option<Value> {
         // The rest makes things of one's own; what the walk leaves of them is not asked for.
         _ => Some(json!({})),
     }
+}
+
+fn bulk(entity: Value) -> Value {
+    json!({ "actions": [{ "action": "update", "entities": [entity] }] })
 }
 
 /// Every read of the other tenant's own things, to see afterwards that nothing has changed.

@@ -66,6 +66,8 @@ pub struct Settles {
     pub cause: Option<String>,
     pub message: Option<String>,
     pub rendered_fields: Option<Value>,
+    /// The direct successors that the try has decided against. The instance keeps them until its next try ends.
+    pub skips: Vec<String>,
 }
 
 impl Settles {
@@ -80,6 +82,7 @@ impl Settles {
             cause: (final_state == TaskState::Failed).then(|| FailureCause::Cancelled.as_str().to_owned()),
             message: Some(why.to_owned()),
             rendered_fields: None,
+            skips: Vec::new(),
         }
     }
 }
@@ -88,11 +91,18 @@ impl Settles {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunChange {
     pub create: Vec<NewInstance>,
+    /// What the run's new version says of instances that are there, by id: their operator, pool, slots, queue and weight. The
+    /// rest stays as it is.
+    pub refresh: Vec<NewInstance>,
     /// Applied in this order.
     pub moves: Vec<Move>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
     pub run_state: Option<RunState>,
-    /// When the run's state changes. A scheduler may leave it out: it is the time of its batch then.
+    /// The DAG version that the run goes on with.
+    pub dag_version: Option<u32>,
+    /// Whether this counts as a clearing of the run.
+    pub clears: bool,
+    /// When the run changes. A scheduler may leave it out: it is the time of its batch then.
     pub at: Option<DateTime<Utc>>,
 }
 
@@ -115,6 +125,10 @@ impl RunChange {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.create.is_empty() && self.moves.is_empty() && self.run_state.is_none()
+        self.create.is_empty()
+            && self.refresh.is_empty()
+            && self.moves.is_empty()
+            && self.run_state.is_none()
+            && self.dag_version.is_none()
     }
 }

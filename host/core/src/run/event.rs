@@ -24,6 +24,9 @@ pub struct Instance {
     pub wake_at: Option<DateTime<Utc>>,
     pub reschedules: u32,
     pub resume_state: Option<Value>,
+    /// The direct successors that its last try decided against (a branch, a short circuit): while it stands as a success, they are
+    /// skipped, even when they are cleared.
+    pub skips: Vec<String>,
 }
 
 impl Instance {
@@ -38,7 +41,6 @@ pub(super) fn has_open_try(state: Option<TaskState>, goes_on: bool) -> bool {
         Some(
             TaskState::Queued
             | TaskState::Running
-            | TaskState::Restarting
             | TaskState::UpForReschedule
             | TaskState::Deferred
             | TaskState::AwaitingInput,

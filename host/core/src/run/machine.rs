@@ -33,6 +33,7 @@ pub(super) struct Slot {
     pub(super) wake_at: Option<DateTime<Utc>>,
     pub(super) reschedules: u32,
     pub(super) resume_state: Option<Value>,
+    pub(super) skips: Vec<String>,
 }
 
 impl Slot {
@@ -61,6 +62,8 @@ pub(super) struct Group {
     pending: Vec<usize>,
     /// Instances that count for `max_active_tis_per_dagrun`.
     pub(super) active: u32,
+    /// Upstream instances that have succeeded and decided against this task.
+    left_out: u32,
 }
 
 /// See the module.
@@ -183,6 +186,7 @@ impl RunMachine {
             wake_at: instance.wake_at,
             reschedules: instance.reschedules,
             resume_state: instance.resume_state,
+            skips: instance.skips,
         });
         self.unfinished += 1;
         let plan = Arc::clone(&self.plan);
@@ -211,6 +215,7 @@ impl RunMachine {
         let Slot { task, map_index, state: from, wake_at, .. } = self.slots[number];
         self.slots[number].state = to;
         self.count(task, from, to);
+        self.leave_out(number, from, to);
         let key = (Reverse(self.plan.tasks[task].weight), task);
         if from == Some(TaskState::Scheduled)
             && to != from
@@ -263,6 +268,19 @@ impl RunMachine {
         }
     }
 
+    /// A decision holds as long as the instance that made it stands as a success.
+    fn leave_out(&mut self, number: usize, from: Option<TaskState>, to: Option<TaskState>) {
+        let stands = |state| state == Some(TaskState::Success);
+        if stands(from) == stands(to) || self.slots[number].skips.is_empty() {
+            return;
+        }
+        for task in self.slots[number].skips.iter().filter_map(|task_id| self.plan.number(task_id)) {
+            let left_out = &mut self.groups[task].left_out;
+            *left_out = *left_out + u32::from(stands(to)) - u32::from(stands(from));
+            self.changed.insert(task);
+        }
+    }
+
     /// Moves a slot, and answers the move for its details to be added. `from` are the states that it may have in the database.
     pub(super) fn shift(
         &mut self,
@@ -276,16 +294,16 @@ impl RunMachine {
             "no transition from {from:?} to {to}"
         );
         self.enter(number, Some(to));
-        self.move_of(number, from, to, at)
+        self.move_of(number, from, Some(to), at)
     }
 
-    fn move_of(&self, number: usize, from: &[Option<TaskState>], to: TaskState, at: DateTime<Utc>) -> Move {
+    fn move_of(&self, number: usize, from: &[Option<TaskState>], to: Option<TaskState>, at: DateTime<Utc>) -> Move {
         let slot = &self.slots[number];
         Move {
             instance: slot.id,
             from_states: from.to_vec(),
             from_try: slot.try_number,
-            to: Some(to),
+            to,
             to_try: slot.try_number,
             max_tries: slot.max_tries,
             at,
@@ -319,7 +337,7 @@ impl RunMachine {
     /// Moves a slot that is queued, or may have begun to run, only if it is in this very state. The database knows which it is:
     /// the machine is to be made anew from what it then says.
     pub(super) fn close_if(&mut self, number: usize, from: TaskState, to: TaskState, at: DateTime<Utc>, why: &str) {
-        let mut moved = self.move_of(number, &[Some(from)], to, at);
+        let mut moved = self.move_of(number, &[Some(from)], Some(to), at);
         (moved.wake_at, moved.reschedules, moved.resume_state) = (None, 0, None);
         moved.message = Some(why.to_owned());
         moved.settles = Some(Settles::by_decision(to, at, why));
@@ -343,8 +361,20 @@ impl RunMachine {
                 settles: None,
             }));
         }
+        for number in 0..self.slots.len() {
+            if self.slots[number].state == Some(TaskState::Restarting) {
+                self.restart(number, now);
+            }
+        }
         self.changed.extend(0..self.groups.len());
         self.tick(now);
+    }
+
+    /// What was cleared while it ran is undecided again: its try was ended by whoever cleared it.
+    fn restart(&mut self, number: usize, now: DateTime<Utc>) {
+        self.enter(number, None);
+        let moved = self.move_of(number, &[Some(TaskState::Restarting)], None, now);
+        self.effects.push(Effect::Move(moved));
     }
 
     fn admitted(&mut self, instance: Uuid, try_number: u32) {
@@ -435,7 +465,10 @@ impl RunMachine {
 
     fn carry_out(&mut self, task: usize, decision: Decision, now: DateTime<Utc>) {
         let rule = self.plan.task(task).trigger_rule;
-        let why = format!("by the trigger rule `{rule}`");
+        let why = match self.groups[task].left_out {
+            0 => format!("by the trigger rule `{rule}`"),
+            _ => "by the decision of a task before it, which still stands".to_owned(),
+        };
         for number in std::mem::take(&mut self.groups[task].pending) {
             let is_pending =
                 matches!(self.slots[number].state, None | Some(TaskState::UpForRetry | TaskState::UpForReschedule));
@@ -452,6 +485,9 @@ impl RunMachine {
     fn decide(&self, task: usize) -> Decision {
         let group = &self.groups[task];
         let rule = self.plan.task(task).trigger_rule;
+        if group.left_out > 0 {
+            return Decision::Skip;
+        }
         if rule == TriggerRule::Always {
             return Decision::Run;
         }

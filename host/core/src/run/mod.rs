@@ -7,6 +7,7 @@ mod machine;
 mod past;
 mod plan;
 mod ready;
+mod relatives;
 mod rule;
 mod settle;
 mod transition;

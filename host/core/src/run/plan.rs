@@ -110,7 +110,7 @@ impl Plan {
         above.into_iter().chain(below).map(|number| self.task(number).task_id.as_str()).collect()
     }
 
-    fn all_upstream(&self, number: usize) -> HashSet<usize> {
+    pub(super) fn all_upstream(&self, number: usize) -> HashSet<usize> {
         reachable([number], |number| &self.tasks[number].upstream)
     }
 
@@ -126,6 +126,13 @@ impl Plan {
         let mut roots: Vec<usize> = members.iter().copied().filter(is_root).collect();
         roots.sort_unstable();
         Some(roots)
+    }
+
+    /// The ids of all tasks of a group and of the groups in it, in the order of the document. None if there is no such group.
+    pub fn group_tasks(&self, group_id: &str) -> Option<Vec<&str>> {
+        self.dag.task_groups.iter().find(|group| group.group_id == group_id)?;
+        let members = (0..self.tasks.len()).filter(|number| self.is_within(*number, group_id));
+        Some(members.map(|number| self.task(number).task_id.as_str()).collect())
     }
 
     fn is_within(&self, number: usize, group_id: &str) -> bool {

@@ -24,6 +24,7 @@ impl RunMachine {
             return;
         }
         slot.first_started_at = slot.first_started_at.or(ended.started_at);
+        slot.skips = Vec::new();
         match ended.result.clone() {
             TryResult::Success { .. } => self.finish(number, TaskState::Success, &ended, None, None),
             TryResult::Skip { reason } => self.finish(number, TaskState::Skipped, &ended, None, reason),
@@ -53,6 +54,9 @@ impl RunMachine {
         // The try itself has failed, whatever becomes of the task: Airflow's history says so too.
         let of_the_try = if to == TaskState::UpForRetry { TaskState::Failed } else { to };
         settle(&mut moved, ended, Some(of_the_try), cause, message);
+        if let Some(settles) = &mut moved.settles {
+            settles.skips.clone_from(&self.slots[number].skips);
+        }
         self.effects.push(Effect::Move(moved));
     }
 
@@ -86,6 +90,7 @@ impl RunMachine {
         let task = self.slots[number].task;
         let skipped: Vec<usize> =
             self.plan.tasks[task].downstream.iter().copied().filter(|next| !kept.contains(next)).collect();
+        self.decide_against(number, &skipped);
         self.finish(number, TaskState::Success, ended, None, None);
         let why = format!("`{}` does not branch to it", self.plan.task(task).task_id);
         self.skip(&skipped, ended.ended_at, &why);
@@ -99,9 +104,17 @@ impl RunMachine {
         };
         skipped.retain(|next| !self.plan.task(*next).is_teardown);
         skipped.sort_unstable();
+        self.decide_against(number, &skipped);
         self.finish(number, TaskState::Success, ended, None, None);
         let why = format!("short circuit at `{}`", self.plan.task(task).task_id);
         self.skip(&skipped, ended.ended_at, &why);
+    }
+
+    /// Keeps which direct successors a task has decided against. What is further down is skipped through them.
+    fn decide_against(&mut self, number: usize, skipped: &[usize]) {
+        let direct = &self.plan.tasks[self.slots[number].task].downstream;
+        let names = skipped.iter().filter(|task| direct.contains(task));
+        self.slots[number].skips = names.map(|task| self.plan.task(*task).task_id.clone()).collect();
     }
 
     /// A skip never overwrites what runs, has succeeded or has failed.
@@ -254,6 +267,7 @@ fn settle(
         cause: cause.map(|cause| cause.as_str().to_owned()),
         message,
         rendered_fields: ended.rendered_fields.clone(),
+        skips: Vec::new(),
     });
 }
 

@@ -28,6 +28,7 @@ fn machine(dag: &Dag, logical_date: Option<Moment>, states: impl Fn(&str) -> Opt
         wake_at: Some(Moment::MAX_UTC),
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     };
     let instances = dag.tasks.iter().enumerate().map(instance).collect();
     let facts = RunFacts { logical_date, started_at: None, ignores_past: false };
@@ -201,6 +202,7 @@ fn a_pass_costs_what_it_admits_and_not_what_waits() {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     });
     let facts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
     let machine = RunMachine::new(Arc::new(Plan::new(Arc::new(dag))), facts, instances.collect());

@@ -52,6 +52,7 @@ impl World {
                 wake_at: None,
                 reschedules: 0,
                 resume_state: None,
+                skips: Vec::new(),
             })
             .collect();
         let machine = RunMachine::new(Arc::clone(&plan), FACTS, rows.clone());
@@ -95,6 +96,9 @@ impl World {
         row.wake_at = moved.wake_at;
         row.reschedules = moved.reschedules;
         row.resume_state.clone_from(&moved.resume_state);
+        if let Some(settles) = moved.settles.as_ref().filter(|settles| settles.final_state.is_some()) {
+            row.skips.clone_from(&settles.skips);
+        }
     }
 
     fn in_state(&self, state: TaskState) -> Vec<usize> {

@@ -4,6 +4,7 @@
 mod admission;
 mod against_reference;
 mod cases;
+mod clearing;
 mod marks;
 mod reference;
 mod rules;

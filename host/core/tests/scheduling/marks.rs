@@ -31,6 +31,7 @@ fn instances(states: [Option<TaskState>; 4]) -> Vec<Instance> {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     };
     states.into_iter().enumerate().map(instance).collect()
 }

@@ -33,6 +33,7 @@ fn begin(dag: Dag, facts: RunFacts) -> (RunMachine, Vec<Effect>) {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     });
     let mut machine = RunMachine::new(plan, facts, instances.collect());
     let effects = machine.on_event(Event::Begin, now());
@@ -186,6 +187,7 @@ fn retries_are_airflows() {
                 wake_at: None,
                 reschedules: 0,
                 resume_state: None,
+                skips: Vec::new(),
             };
             let mut machine = RunMachine::new(Arc::new(Plan::new(dag(vec![tried]).into())), FACTS, vec![instance]);
             machine.on_event(Event::Begin, now());

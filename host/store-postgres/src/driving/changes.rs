@@ -15,6 +15,7 @@ use crate::error::{Failure, Result};
 /// Makes the new instances and applies the moves; answers the instances of those moves that found another state.
 pub async fn apply(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<Vec<Uuid>> {
     create(connection, changes).await?;
+    refresh(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         lock_queue(connection, &round).await?;
@@ -48,6 +49,26 @@ async fn create(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)])
     Ok(())
 }
 
+/// What a run's new version says of the instances that it has.
+async fn refresh(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    if changes.iter().all(|(_, change)| change.refresh.is_empty()) {
+        return Ok(());
+    }
+    let rows = changes.iter().flat_map(|(run, change)| change.refresh.iter().map(|new| CreateJson::new(*run, new)));
+    sqlx::query(
+        "UPDATE task_instances AS i
+         SET operator = n.operator, pool = n.pool, pool_slots = n.pool_slots, queue = n.queue,
+             priority_weight = n.priority_weight
+         FROM json_to_recordset($1::json) AS n (tenant bigint, run bigint, instance uuid, operator text, pool text,
+             pool_slots bigint, queue text, priority_weight bigint)
+         WHERE i.tenant_id = n.tenant AND i.instance_id = n.instance AND i.run_key = n.run",
+    )
+    .bind(to_json(rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Locks the queue rows of what may be on the queue, in their order. With them and their run's lock nobody else can change
 /// these instances: workers come only by the queue.
 async fn lock_queue(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -> Result<()> {
@@ -76,7 +97,7 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
              SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, run bigint, instance uuid, from_states text,
                  from_try bigint, \"to\" text, finished boolean, to_try bigint, max_tries bigint, at bigint, wake_at bigint,
                  reschedules bigint, resume_state text, message text, token uuid, started_at bigint, ended_at bigint,
-                 hostname text, final_state text, cause text, try_message text, rendered_fields text)
+                 hostname text, final_state text, cause text, try_message text, rendered_fields text, skips text)
          ), fit AS MATERIALIZED (
              SELECT m.*, i.try_number, i.queued_at, i.started_at AS old_started_at, i.hostname AS old_hostname,
                  i.max_tries AS old_max_tries, coalesce(q.fenced_token, q.lease_token) AS lease_token,
@@ -112,6 +133,7 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
                  ELSE i.ended_at END,
              first_started_at = CASE WHEN m.\"to\" IS NULL OR m.to_try <> m.from_try THEN NULL ELSE i.first_started_at END,
              hostname = coalesce(m.hostname, i.hostname),
+             skips = CASE WHEN m.final_state IS NULL THEN i.skips ELSE m.skips::json END,
              rendered_fields = coalesce(m.rendered_fields::json, i.rendered_fields)
          FROM fit m
          WHERE i.tenant_id = m.tenant AND i.instance_id = m.instance

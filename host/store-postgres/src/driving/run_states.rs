@@ -45,20 +45,22 @@ pub async fn write(
     by: By,
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let any_state = changes.iter().any(|(_, change)| change.run_state.is_some());
-    if !any_state && by == By::Request {
+    let any = changes.iter().any(|(_, change)| change.run_state.is_some() || change.dag_version.is_some());
+    if !any && by == By::Request {
         return Ok(());
     }
     let changed = sqlx::query(
         "UPDATE dag_runs AS r
          SET state = coalesce(c.state, r.state), epoch = r.epoch + CASE WHEN c.state IS NULL THEN 0 ELSE 1 END,
+             dag_version = coalesce(c.dag_version, r.dag_version), clear_number = r.clear_number + c.clears::int,
              last_scheduling_decision = coalesce($5, r.last_scheduling_decision),
              updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
              queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,
              started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, c.at)
                  ELSE r.started_at END,
              ended_at = CASE WHEN c.state IS NULL THEN r.ended_at WHEN c.state IN ('success', 'failed') THEN c.at END
-         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[]) c (tenant_id, run_key, state, at)
+         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $6::bigint[], $7::boolean[])
+             c (tenant_id, run_key, state, at, dag_version, clears)
          WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key
          RETURNING r.tenant_id, r.run_key, r.dag_id",
     )
@@ -67,6 +69,8 @@ pub async fn write(
     .bind(changes.iter().map(|(_, change)| change.run_state.map(|state| state.as_str())).collect::<Vec<_>>())
     .bind(changes.iter().map(|(_, change)| change.at.unwrap_or(now)).collect::<Vec<_>>())
     .bind((by == By::Scheduler).then_some(now))
+    .bind(changes.iter().map(|(_, change)| change.dag_version.map(i64::from)).collect::<Vec<_>>())
+    .bind(changes.iter().map(|(_, change)| change.clears).collect::<Vec<_>>())
     .fetch_all(&mut *connection)
     .await?;
     let with_state: Vec<RunKey> =

@@ -65,6 +65,7 @@ pub fn run_row(row: &PgRow) -> Result<RunRow> {
         note: row.get("note")?,
         triggered_by: row.get("triggered_by")?,
         triggering_user: row.get("triggering_user")?,
+        clear_number: row.number("clear_number")?,
         epoch: row.get("epoch")?,
     })
 }

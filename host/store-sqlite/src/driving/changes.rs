@@ -14,6 +14,7 @@ use airlock_store::support::batch::{CreateJson, MoveJson, to_json};
 /// Makes the new instances and applies the moves; answers the instances of those moves that found another state.
 pub async fn apply(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<Vec<Uuid>> {
     create(connection, changes).await?;
+    refresh(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         refused.extend(apply_round(connection, &round).await?);
@@ -41,6 +42,26 @@ async fn create(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChang
     Ok(())
 }
 
+/// What a run's new version says of the instances that it has.
+async fn refresh(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    if changes.iter().all(|(_, change)| change.refresh.is_empty()) {
+        return Ok(());
+    }
+    let rows = changes.iter().flat_map(|(run, change)| change.refresh.iter().map(|new| CreateJson::new(*run, new)));
+    sqlx::query(
+        "UPDATE task_instances AS i
+         SET operator = n.value ->> 'operator', pool = n.value ->> 'pool', pool_slots = n.value ->> 'pool_slots',
+             queue = n.value ->> 'queue', priority_weight = n.value ->> 'priority_weight'
+         FROM json_each(?1) n
+         WHERE i.tenant_id = n.value ->> 'tenant' AND i.instance_id = unhex(n.value ->> 'instance')
+             AND i.run_key = n.value ->> 'run'",
+    )
+    .bind(to_json(rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// What every statement of a round reads.
 macro_rules! moves {
     () => {
@@ -52,7 +73,7 @@ macro_rules! moves {
                  value ->> 'resume_state' AS resume_state, value ->> 'message' AS message, unhex(value ->> 'token') AS token,
                  value ->> 'started_at' AS started_at, value ->> 'ended_at' AS ended_at, value ->> 'hostname' AS hostname,
                  value ->> 'final_state' AS final_state, value ->> 'cause' AS cause, value ->> 'try_message' AS try_message,
-                 value ->> 'rendered_fields' AS rendered_fields
+                 value ->> 'rendered_fields' AS rendered_fields, value ->> 'skips' AS skips
              FROM json_each(?1)
          )"
     };
@@ -98,6 +119,7 @@ macro_rules! apply_moves {
                  first_started_at = CASE WHEN m.\"to\" IS NULL OR m.to_try <> m.from_try THEN NULL
                      ELSE i.first_started_at END,
                  hostname = coalesce(m.hostname, i.hostname),
+                 skips = CASE WHEN m.final_state IS NULL THEN i.skips ELSE m.skips END,
                  rendered_fields = coalesce(m.rendered_fields, i.rendered_fields)
              FROM m
              WHERE i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id AND i.run_key = m.run_key

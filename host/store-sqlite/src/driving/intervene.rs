@@ -37,11 +37,11 @@ pub async fn intervene(store: &SqliteStore, key: RunKey, epoch: i64, change: &Ru
     Ok(true)
 }
 
-/// When the run's state changes, if it does.
+/// When the run itself changes, if it does.
 fn moment(change: &RunChange) -> Result<Option<DateTime<Utc>>> {
-    match (change.run_state, change.at) {
-        (None, _) => Ok(None),
-        (Some(_), Some(at)) => Ok(Some(at)),
-        (Some(state), None) => Err(StoreError::Conflict(format!("a change of a run to {state} needs its time")).into()),
+    if change.run_state.is_none() && change.dag_version.is_none() {
+        return Ok(None);
     }
+    let timeless = || StoreError::Conflict("a change of a run's state or version needs its time".to_owned());
+    Ok(Some(change.at.ok_or_else(timeless)?))
 }

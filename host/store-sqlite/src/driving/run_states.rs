@@ -16,11 +16,13 @@ use crate::row::{Columns, micros};
 /// A run's new state and its epoch, if one is asked for.
 macro_rules! changed_runs {
     () => {
-        "WITH c (tenant_id, run_key, state, at, epoch) AS MATERIALIZED (
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4 FROM json_each(?1)
+        "WITH c (tenant_id, run_key, state, at, epoch, dag_version, clears) AS MATERIALIZED (
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6
+             FROM json_each(?1)
          )
          UPDATE dag_runs AS r
          SET state = coalesce(c.state, r.state), epoch = r.epoch + (c.state IS NOT NULL),
+             dag_version = coalesce(c.dag_version, r.dag_version), clear_number = r.clear_number + c.clears,
              updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
              queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,
              started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, c.at)
@@ -75,7 +77,8 @@ pub async fn write(
 }
 
 fn row(key: RunKey, change: &RunChange, now: DateTime<Utc>, epoch: Option<i64>) -> Value {
-    json!([key.tenant.0, key.id, change.run_state, micros(change.at.unwrap_or(now)), epoch])
+    let at = micros(change.at.unwrap_or(now));
+    json!([key.tenant.0, key.id, change.run_state, at, epoch, change.dag_version, change.clears])
 }
 
 /// Keeps the invariant of `active_runs`: exactly the queued and running ones are there. A run that is queued again has no owner.

@@ -67,6 +67,7 @@ pub fn run_row(row: &SqliteRow) -> Result<RunRow> {
         note: row.optional_text("note")?,
         triggered_by: row.text("triggered_by")?,
         triggering_user: row.optional_text("triggering_user")?,
+        clear_number: row.number("clear_number")?,
         epoch: row.integer("epoch")?,
     })
 }

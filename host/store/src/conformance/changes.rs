@@ -171,6 +171,7 @@ pub async fn an_instance_that_is_taken_off_the_queue_needs_no_token(store: &dyn 
     let claimed = worker.claim(1, 3).await.pop().unwrap();
     let cancel = |instance: &InstanceRow| {
         let settles = Settles {
+            skips: Vec::new(),
             lease_token: None,
             started_at: None,
             ended_at: at(4),

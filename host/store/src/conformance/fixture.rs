@@ -189,6 +189,7 @@ pub fn instance_of(run: &RunRow, new: &NewInstance) -> InstanceRow {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
         hostname: None,
         note: None,
         message: None,
@@ -240,6 +241,7 @@ pub fn settle(reported: &ReportedTry, to: TaskState, seconds: i64) -> Move {
             cause: None,
             message: None,
             rendered_fields: reported.rendered_fields.clone(),
+            skips: Vec::new(),
         }),
     }
 }

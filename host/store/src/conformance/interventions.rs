@@ -4,8 +4,8 @@ use airlock_core::id::RunKey;
 use airlock_core::state::{RunState, TaskState};
 
 use super::actors::{Driver, Worker};
-use super::fixture::{at, move_to, run_ids, run_of, tenant};
-use crate::driving::{Committed, Move, RunChange};
+use super::fixture::{at, dag, move_to, new_instance, put_dag, run_ids, run_of, settle, success, tenant};
+use crate::driving::{Committed, Move, NewInstance, RunChange};
 use crate::queue::TryOrder;
 use crate::{Store, StoreError};
 
@@ -84,4 +84,76 @@ pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     let late = driver.commit(vec![(run.key, again[0].run.epoch, RunChange::default())], 6).await;
     assert_eq!(late.overtaken, [run.key]);
     assert_eq!(store.renew_runs(driver.owner, at(99)).await.unwrap(), 0);
+}
+
+pub async fn a_cleared_run_can_change_to_another_version(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["load", "old"]).await;
+    let driver = Driver::new(store);
+    let (run, instances) = driver.start(1).await;
+    let end = RunChange { run_state: Some(RunState::Failed), at: Some(at(2)), ..RunChange::default() };
+    driver.change(&run, end, 2).await;
+    let newer = put_dag(store, tenant, &dag("sales", &["load", "new"])).await;
+    assert_eq!(newer.version, 2);
+
+    let ended = store.load_run(run.key).await.unwrap().unwrap();
+    let refreshed = NewInstance {
+        id: instances[0].id,
+        operator: "shell".to_owned(),
+        pool: "big".to_owned(),
+        pool_slots: 3,
+        queue: "far".to_owned(),
+        priority_weight: 7,
+        ..new_instance("load")
+    };
+    let change = RunChange {
+        create: vec![NewInstance { state: None, scheduled_at: None, ..new_instance("new") }],
+        refresh: vec![refreshed],
+        moves: vec![move_to(&ended.instances[0], None, 3), move_to(&ended.instances[1], Some(TaskState::Removed), 3)],
+        dag_version: Some(2),
+        run_state: Some(RunState::Queued),
+        clears: true,
+        at: Some(at(3)),
+    };
+    assert!(store.intervene(run.key, ended.run.epoch, &change).await.unwrap());
+
+    let taken = driver.take(4).await.pop().unwrap();
+    assert_eq!((taken.run.dag_version, taken.run.clear_number), (2, 1));
+    assert_eq!(taken.dag.tasks.iter().map(|task| task.task_id.as_str()).collect::<Vec<_>>(), ["load", "new"]);
+    let found: Vec<_> = taken.instances.iter().map(|one| (one.task_id.as_str(), one.state, one.dag_version)).collect();
+    assert_eq!(found, [("load", None, 2), ("old", Some(TaskState::Removed), 2), ("new", None, 2)]);
+    let load = &taken.instances[0];
+    assert_eq!((load.operator.as_str(), load.pool.as_str(), load.pool_slots), ("shell", "big", 3));
+    assert_eq!((load.queue.as_str(), load.priority_weight, load.max_tries), ("far", 7, instances[0].max_tries));
+
+    // The version alone can change too, of a run that goes on.
+    let back = RunChange { dag_version: Some(1), at: Some(at(5)), ..RunChange::default() };
+    assert!(store.intervene(run.key, taken.run.epoch, &back).await.unwrap());
+    let loaded = store.load_run(run.key).await.unwrap().unwrap();
+    assert_eq!((loaded.run.dag_version, loaded.run.clear_number, loaded.run.state), (1, 1, RunState::Running));
+}
+
+pub async fn what_a_try_decided_against_is_kept_until_the_next_ends(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["choose"]).await;
+    let (driver, worker) = (Driver::new(store), Worker::new(store));
+    let (run, instances) = driver.start(1).await;
+    let mut instance = instances[0].clone();
+    for (try_number, skips) in [(1, vec!["left".to_owned(), "right".to_owned()]), (2, Vec::new())] {
+        driver.admit(&run, &[&instance], 2).await;
+        let claimed = worker.claim(1, 3).await.pop().unwrap();
+        worker.report(&claimed, success(), 4).await;
+        let reported = store.reported_tries(driver.owner, 10).await.unwrap().pop().unwrap();
+        let mut settled = settle(&reported, TaskState::Success, 4);
+        if let Some(settles) = &mut settled.settles {
+            settles.skips.clone_from(&skips);
+        }
+        driver.change(&run, RunChange { moves: vec![settled], ..RunChange::default() }, 4).await;
+        let loaded = store.load_run(run.key).await.unwrap().unwrap().instances.remove(0);
+        assert_eq!((loaded.try_number, &loaded.skips), (try_number, &skips));
+        let clear = RunChange { moves: vec![move_to(&loaded, None, 5)], ..RunChange::default() };
+        driver.change(&run, clear, 5).await;
+        instance = driver.reschedule(&run, instance.id, 5).await;
+        assert_eq!(instance.skips, skips, "clearing forgets nothing");
+    }
 }

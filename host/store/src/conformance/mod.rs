@@ -99,6 +99,8 @@ macro_rules! conformance {
             interventions: [
                 an_intervention_overtakes_the_scheduler,
                 a_finished_run_that_is_cleared_runs_again,
+                a_cleared_run_can_change_to_another_version,
+                what_a_try_decided_against_is_kept_until_the_next_ends,
             ]
             admission: [
                 usage_is_what_is_queued_or_running_after_the_batch,

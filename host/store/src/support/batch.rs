@@ -119,6 +119,8 @@ struct SettlesJson<'a> {
     cause: Option<&'a str>,
     try_message: Option<Cow<'a, str>>,
     rendered_fields: Option<String>,
+    /// JSON.
+    skips: Option<String>,
 }
 
 impl<'a> MoveJson<'a> {
@@ -148,6 +150,7 @@ impl<'a> MoveJson<'a> {
                 cause: settles.cause.as_deref(),
                 try_message: settles.message.as_deref().map(storable),
                 rendered_fields: settles.rendered_fields.as_ref().map(Value::to_string),
+                skips: (!settles.skips.is_empty()).then(|| Value::from(settles.skips.as_slice()).to_string()),
             }),
         }
     }

@@ -6,6 +6,7 @@ mod list;
 mod next_execution;
 mod pause;
 mod show;
+mod state;
 pub mod test;
 mod trigger;
 pub use trigger::object;
@@ -37,6 +38,7 @@ pub async fn run(command: DagsCommand, session: &Session) -> Result<()> {
         DagsCommand::Validate { files } => validate::run(&files, session).await,
         DagsCommand::List { tags } => list::run(&tags, session).await,
         DagsCommand::Show { dag_id, source } => show::run(&dag_id, source, session).await,
+        DagsCommand::State { dag_id, run_id } => state::run(&dag_id, &run_id, session).await,
         DagsCommand::Trigger(trigger) => trigger::run(&trigger, session).await,
         DagsCommand::Pause { dag_id } => pause::run(&dag_id, true, session).await,
         DagsCommand::Unpause { dag_id } => pause::run(&dag_id, false, session).await,

@@ -1,5 +1,6 @@
 //! `airlock runs`.
 
+mod clear;
 pub mod watch;
 
 use anyhow::Result;
@@ -37,6 +38,7 @@ pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
             let run = client.send(Method::PATCH, &path(&id), &json!({ "state": "failed" })).await?;
             output::record(session.output, COLUMNS, &run)
         }
+        RunsCommand::Clear(command) => clear::run(&client, &command, session).await,
         RunsCommand::Delete(id) => {
             client.delete(&path(&id)).await?;
             eprintln!("removed the run `{}`", id.run_id);

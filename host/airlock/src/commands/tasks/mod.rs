@@ -1,5 +1,6 @@
 //! `airlock tasks`.
 
+mod clear;
 mod logs;
 
 use anyhow::Result;
@@ -45,6 +46,7 @@ pub async fn run(command: TasksCommand, session: &Session) -> Result<()> {
             let instance = client.get(&instance_path(&task)).await?;
             output::record(session.output, INSTANCES, &instance)
         }
+        TasksCommand::Clear(command) => clear::run(&client, &command, session).await,
         TasksCommand::Logs { task, try_number, follow } => {
             logs::run(&client, &task, try_number, follow, session.output).await
         }
