@@ -64,7 +64,7 @@ async fn what_failed_is_cleared_and_runs_again(database: Database) -> Result<()>
 async fn what_runs_is_cleared_and_restarts(database: Database) -> Result<()> {
     let server = Server::start_with(database, &[("lease", "3")])?;
     let api = with_operators(&server, &["bash"]).await?;
-    let hang = "{% if ti.try_number == 1 %}sleep 600{% endif %}; echo through";
+    let hang = "{% if ti.try_number == 1 %}sleep 600; {% endif %}echo through";
     api.apply(&json!({ "dag_id": "again", "tasks": [bash("hang", hang, &[])] })).await?;
     let run = api.trigger("again", json!({})).await?;
     api.task_in_state("again", &run, "hang", "running").await?;
