@@ -63,6 +63,7 @@ fn play(task: Task, pokes: &[Value]) -> (TaskState, Vec<TimeDelta>) {
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        skips: Vec::new(),
     };
     let facts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
     let mut machine = RunMachine::new(Arc::new(Plan::new(dag(vec![task]).into())), facts, vec![instance]);
