@@ -17,8 +17,8 @@ use super::change::{Move, Settles};
 use super::event::{Effect, Event, Instance, RunFacts, has_open_try};
 use super::past::{self, Past, PastQuery};
 use super::plan::{EdgeKind, Plan};
-use super::rule::{self, Counts, Decision};
-use crate::state::{RunState, TaskState, TriggerRule};
+use super::rule::Counts;
+use crate::state::{RunState, TaskState};
 
 /// The machine's view of an instance.
 #[derive(Clone, Debug)]
@@ -54,16 +54,16 @@ impl Slot {
 /// The machine's view of a task.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Group {
-    direct: Counts,
-    setups: Counts,
-    scope: Counts,
+    pub(super) direct: Counts,
+    pub(super) setups: Counts,
+    pub(super) scope: Counts,
     pub(super) slots: Vec<usize>,
     /// Slots that the trigger rule is to decide on. May name some that were decided on otherwise.
-    pending: Vec<usize>,
+    pub(super) pending: Vec<usize>,
     /// Instances that count for `max_active_tis_per_dagrun`.
     pub(super) active: u32,
     /// Upstream instances that have succeeded and decided against this task.
-    left_out: u32,
+    pub(super) left_out: u32,
 }
 
 /// See the module.
@@ -91,7 +91,7 @@ pub struct RunMachine {
     /// Tasks that may run but for their past, and whether the past is known to let them.
     pub(super) past: BTreeMap<usize, bool>,
     /// Tasks whose upstream has changed since they were last decided on.
-    changed: BTreeSet<usize>,
+    pub(super) changed: BTreeSet<usize>,
     pub(super) effects: Vec<Effect>,
 }
 
@@ -268,19 +268,6 @@ impl RunMachine {
         }
     }
 
-    /// A decision holds as long as the instance that made it stands as a success.
-    fn leave_out(&mut self, number: usize, from: Option<TaskState>, to: Option<TaskState>) {
-        let stands = |state| state == Some(TaskState::Success);
-        if stands(from) == stands(to) || self.slots[number].skips.is_empty() {
-            return;
-        }
-        for task in self.slots[number].skips.iter().filter_map(|task_id| self.plan.number(task_id)) {
-            let left_out = &mut self.groups[task].left_out;
-            *left_out = *left_out + u32::from(stands(to)) - u32::from(stands(from));
-            self.changed.insert(task);
-        }
-    }
-
     /// Moves a slot, and answers the move for its details to be added. `from` are the states that it may have in the database.
     pub(super) fn shift(
         &mut self,
@@ -439,70 +426,15 @@ impl RunMachine {
         self.announced = next;
     }
 
-    fn schedule(&mut self, number: usize, now: DateTime<Utc>) {
+    pub(super) fn schedule(&mut self, number: usize, now: DateTime<Utc>) {
         let from = self.slots[number].state;
         self.slots[number].wake_at = None;
         let moved = self.shift(number, &[from], TaskState::Scheduled, now);
         self.effects.push(Effect::Move(moved));
     }
 
-    /// Decides on tasks until nothing changes any more: a skip or an upstream failure can decide the next.
-    fn decide_changed(&mut self, now: DateTime<Utc>) {
-        while let Some(task) = self.changed.pop_first() {
-            if self.finished {
-                return;
-            }
-            if self.groups[task].pending.is_empty() {
-                continue;
-            }
-            match self.decide(task) {
-                Decision::Wait => {}
-                Decision::Run if !self.past_lets(task) => {}
-                decision => self.carry_out(task, decision, now),
-            }
-        }
-    }
-
-    fn carry_out(&mut self, task: usize, decision: Decision, now: DateTime<Utc>) {
-        let rule = self.plan.task(task).trigger_rule;
-        let why = match self.groups[task].left_out {
-            0 => format!("by the trigger rule `{rule}`"),
-            _ => "by the decision of a task before it, which still stands".to_owned(),
-        };
-        for number in std::mem::take(&mut self.groups[task].pending) {
-            let is_pending =
-                matches!(self.slots[number].state, None | Some(TaskState::UpForRetry | TaskState::UpForReschedule));
-            match decision {
-                _ if !is_pending => {}
-                Decision::Run => self.schedule(number, now),
-                Decision::Skip => self.close(number, TaskState::Skipped, now, &why),
-                Decision::UpstreamFailed => self.close(number, TaskState::UpstreamFailed, now, &why),
-                Decision::Wait => self.groups[task].pending.push(number),
-            }
-        }
-    }
-
-    fn decide(&self, task: usize) -> Decision {
-        let group = &self.groups[task];
-        let rule = self.plan.task(task).trigger_rule;
-        if group.left_out > 0 {
-            return Decision::Skip;
-        }
-        if rule == TriggerRule::Always {
-            return Decision::Run;
-        }
-        let by_setups = rule::decide_by_setups(&group.setups);
-        if matches!(by_setups, Decision::Skip | Decision::UpstreamFailed) {
-            return by_setups;
-        }
-        match rule::decide(rule, &group.direct) {
-            Decision::Run if by_setups == Decision::Wait || !group.scope.all_done() => Decision::Wait,
-            decision => decision,
-        }
-    }
-
     /// Whether the past lets a task run; if that is not known, it is noted as wanted.
-    fn past_lets(&mut self, task: usize) -> bool {
+    pub(super) fn past_lets(&mut self, task: usize) -> bool {
         if self.facts.ignores_past || !past::looks_back(self.plan.task(task)) {
             return true;
         }

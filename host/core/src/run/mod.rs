@@ -1,6 +1,7 @@
 //! The life of one DAG run: what each event means, as a state machine over data.
 
 mod change;
+mod decide;
 mod event;
 mod finish;
 mod machine;
