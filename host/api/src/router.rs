@@ -96,6 +96,7 @@ fn dag_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(dags::stats::get_dag_stats))
         .routes(routes!(dag_versions::list::get_dag_versions))
         .routes(routes!(dag_versions::get::get_dag_version))
+        .routes(routes!(dag_versions::difference::get_dag_version_difference))
         .routes(routes!(tasks::get_tasks))
         .routes(routes!(tasks::get_task))
 }
@@ -116,7 +117,7 @@ fn run_routes() -> OpenApiRouter<ApiState> {
 
 fn instance_routes() -> OpenApiRouter<ApiState> {
     use task_groups::patch as group;
-    use task_instances::{bulk, clear, get, list, list_batch, list_mapped, logs, patch, tries};
+    use task_instances::{bulk, clear, dependencies, get, list, list_batch, list_mapped, logs, patch, tries};
     OpenApiRouter::new()
         .routes(routes!(list::get_task_instances, bulk::bulk_task_instances))
         .routes(routes!(clear::post_clear_task_instances))
@@ -128,6 +129,8 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(get::get_mapped_task_instance, patch::patch_task_instance_by_map_index))
         .routes(routes!(patch::patch_task_instance_dry_run))
         .routes(routes!(patch::patch_task_instance_dry_run_by_map_index))
+        .routes(routes!(dependencies::get_task_instance_dependencies))
+        .routes(routes!(dependencies::get_task_instance_dependencies_by_map_index))
         .routes(routes!(tries::get_task_instance_tries))
         .routes(routes!(tries::get_mapped_task_instance_tries))
         .routes(routes!(tries::get_task_instance_try_details))

@@ -173,6 +173,20 @@ pub fn admit<'a>(offers: &[Offer<'a>], usage: Usage, limit: usize) -> Admissions
     pass.result
 }
 
+/// Everything that keeps a task of a run from being queued now. Empty if nothing does, and if the task is not ready.
+pub fn obstacles(offer: &Offer<'_>, task_id: &str, usage: &Usage) -> Vec<Reason> {
+    let offers = std::slice::from_ref(offer);
+    let pass = Pass {
+        offers,
+        usage: usage.clone(),
+        active: HashMap::new(),
+        task_active: HashMap::new(),
+        result: Admissions::default(),
+    };
+    let ready = offer.machine.ready_tasks().find(|ready| ready.task().task_id == task_id);
+    ready.into_iter().flat_map(|ready| pass.obstacles(0, ready).collect::<Vec<_>>()).collect()
+}
+
 /// A pass as it goes on.
 struct Pass<'o, 'a> {
     offers: &'o [Offer<'a>],
@@ -186,47 +200,60 @@ struct Pass<'o, 'a> {
 
 impl<'a> Pass<'_, 'a> {
     fn judge(&self, cursor: &Cursor<'a>) -> Result<(), Reason> {
-        let offer = &self.offers[cursor.offer];
-        let task = cursor.task.task();
-        let dag = offer.machine.plan().dag();
-        let added = self.active.get(&cursor.offer).copied().unwrap_or(0);
-        if let Some(limit) = offer.tenant_limit
-            && self.usage.tenants.get(&offer.tenant).copied().unwrap_or(0) >= u64::from(limit)
-        {
-            return Err(Reason::TenantLimit { max_active_tasks: limit });
-        }
-        if offer.machine.queued_or_running() + added >= dag.max_active_tasks {
-            return Err(Reason::RunLimit { max_active_tasks: dag.max_active_tasks });
-        }
-        self.judge_pool(offer.tenant, task)?;
-        if let Some(limit) = task.max_active_tis_per_dag
-            && self.usage.tasks.get(&task_key(offer, task)).copied().unwrap_or(0) >= u64::from(limit)
-        {
-            return Err(Reason::TaskLimit { max_active_tis_per_dag: limit });
-        }
-        if let Some(limit) = task.max_active_tis_per_dagrun {
-            let added = self.task_active.get(&(cursor.offer, task.task_id.as_str())).copied().unwrap_or(0);
-            if cursor.task.active() + added >= limit {
-                return Err(Reason::TaskRunLimit { max_active_tis_per_dagrun: limit });
-            }
-        }
-        Ok(())
+        self.obstacles(cursor.offer, cursor.task).next().map_or(Ok(()), Err)
     }
 
-    fn judge_pool(&self, tenant: TenantId, task: &Task) -> Result<(), Reason> {
+    /// Everything that keeps a task from being queued, what concerns most first. Each is looked at only when it is asked for.
+    fn obstacles(&self, number: usize, ready: ReadyTask<'a>) -> impl Iterator<Item = Reason> {
+        let offer = &self.offers[number];
+        let task = ready.task();
+        std::iter::once_with(move || self.tenant_obstacle(offer))
+            .chain(std::iter::once_with(move || self.run_obstacle(number)))
+            .chain(std::iter::once_with(move || self.pool_obstacle(offer.tenant, task)))
+            .chain(std::iter::once_with(move || self.task_obstacle(offer, task)))
+            .chain(std::iter::once_with(move || self.task_run_obstacle(number, ready)))
+            .flatten()
+    }
+
+    fn tenant_obstacle(&self, offer: &Offer<'a>) -> Option<Reason> {
+        let limit = offer.tenant_limit?;
+        let active = self.usage.tenants.get(&offer.tenant).copied().unwrap_or(0);
+        (active >= u64::from(limit)).then_some(Reason::TenantLimit { max_active_tasks: limit })
+    }
+
+    fn run_obstacle(&self, number: usize) -> Option<Reason> {
+        let machine = self.offers[number].machine;
+        let limit = machine.plan().dag().max_active_tasks;
+        let added = self.active.get(&number).copied().unwrap_or(0);
+        (machine.queued_or_running() + added >= limit).then_some(Reason::RunLimit { max_active_tasks: limit })
+    }
+
+    fn pool_obstacle(&self, tenant: TenantId, task: &Task) -> Option<Reason> {
         let (pool, needed) = (task.pool.clone(), task.pool_slots);
         let Some(usage) = self.usage.pools.get(&(tenant, pool.clone())) else {
-            return Err(Reason::PoolMissing { pool });
+            return Some(Reason::PoolMissing { pool });
         };
-        let Ok(slots) = u64::try_from(usage.slots) else { return Ok(()) };
+        let slots = u64::try_from(usage.slots).ok()?;
         let open = slots.saturating_sub(usage.used);
         if u64::from(needed) > slots {
-            Err(Reason::PoolTooSmall { pool, slots: usage.slots, needed })
+            Some(Reason::PoolTooSmall { pool, slots: usage.slots, needed })
         } else if u64::from(needed) > open || open == 0 {
-            Err(Reason::PoolFull { pool, open, needed })
+            Some(Reason::PoolFull { pool, open, needed })
         } else {
-            Ok(())
+            None
         }
+    }
+
+    fn task_obstacle(&self, offer: &Offer<'a>, task: &Task) -> Option<Reason> {
+        let limit = task.max_active_tis_per_dag?;
+        let active = self.usage.tasks.get(&task_key(offer, task)).copied().unwrap_or(0);
+        (active >= u64::from(limit)).then_some(Reason::TaskLimit { max_active_tis_per_dag: limit })
+    }
+
+    fn task_run_obstacle(&self, number: usize, ready: ReadyTask<'a>) -> Option<Reason> {
+        let limit = ready.task().max_active_tis_per_dagrun?;
+        let added = self.task_active.get(&(number, ready.task().task_id.as_str())).copied().unwrap_or(0);
+        (ready.active() + added >= limit).then_some(Reason::TaskRunLimit { max_active_tis_per_dagrun: limit })
     }
 
     fn admit(&mut self, cursor: &Cursor<'a>) {

@@ -22,3 +22,4 @@ pub mod schema;
 pub mod state;
 pub mod template;
 pub mod timetable;
+pub mod why;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use airlock_core::admit::{self, Admitted, Offer, PoolUsage, Reason, Refused};
-use airlock_core::id::{RunKey, TenantId};
+use airlock_core::admit::{self, Admitted, Offer, Reason, Refused};
+use airlock_core::id::RunKey;
 use airlock_core::run::{Event, RunChange};
 use airlock_store::StoreResult;
 use airlock_store::driving::{Admission, Batch, Committed, Usage, UsageQuery};
@@ -133,7 +133,7 @@ fn admit_ready(ready: &[(RunKey, &HeldRun)], usage: &Usage, limit: usize) -> (Ve
             machine: &held.machine,
         })
         .collect();
-    let result = admit::admit(&offers, usage_of(usage), limit);
+    let result = admit::admit(&offers, usage.into(), limit);
     let mut pass = Pass::default();
     for Refused { offer, task_id, reason } in result.refused {
         let (key, held) = ready[offer];
@@ -178,19 +178,5 @@ fn admission(key: RunKey, held: &HeldRun, admitted: Admitted<'_>) -> Admission {
             priority: admitted.weight,
             resume: admitted.resume,
         },
-    }
-}
-
-fn usage_of(usage: &Usage) -> admit::Usage {
-    let pool = |(tenant, pool, used): &(TenantId, airlock_store::settings::PoolRow, u64)| {
-        ((*tenant, pool.name.clone()), PoolUsage { slots: pool.slots, used: *used })
-    };
-    let task = |(tenant, dag_id, task_id, active): &(TenantId, String, String, u64)| {
-        ((*tenant, dag_id.clone(), task_id.clone()), *active)
-    };
-    admit::Usage {
-        pools: usage.pools.iter().map(pool).collect(),
-        tenants: usage.tenants.iter().copied().collect(),
-        tasks: usage.tasks.iter().map(task).collect(),
     }
 }

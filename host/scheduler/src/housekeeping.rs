@@ -34,6 +34,7 @@ impl Scheduler {
             role: "scheduler".to_owned(),
             hostname: self.options.hostname.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            queues: Vec::new(),
             started_at: self.started_at,
             heartbeat_at: now,
             stopped_at,

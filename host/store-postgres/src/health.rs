@@ -14,8 +14,9 @@ use crate::row::Columns;
 impl Health for PostgresStore {
     async fn process_heartbeat(&self, process: &ProcessRow) -> StoreResult<()> {
         let upsert = sqlx::query(
-            "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)
+            "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at,
+                 queues)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
              ON CONFLICT (process_id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, stopped_at = excluded.stopped_at",
         )
         .bind(process.id)
@@ -24,7 +25,8 @@ impl Health for PostgresStore {
         .bind(&process.version)
         .bind(process.started_at)
         .bind(process.heartbeat_at)
-        .bind(process.stopped_at);
+        .bind(process.stopped_at)
+        .bind(&process.queues);
         upsert.execute(&mut *self.connection().await?).await.map_err(Failure::from)?;
         Ok(())
     }
@@ -63,6 +65,7 @@ fn process_row(row: &PgRow) -> Result<ProcessRow> {
         role: row.get("role")?,
         hostname: row.get("hostname")?,
         version: row.get("version")?,
+        queues: row.get("queues")?,
         started_at: row.get("started_at")?,
         heartbeat_at: row.get("heartbeat_at")?,
         stopped_at: row.get("stopped_at")?,

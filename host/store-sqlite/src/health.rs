@@ -4,6 +4,7 @@ use airlock_store::StoreResult;
 use airlock_store::health::{Health, ProcessRow};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 use sqlx::sqlite::SqliteRow;
 
 use crate::SqliteStore;
@@ -14,8 +15,9 @@ use crate::row::{Columns, instant, micros, optional_micros};
 impl Health for SqliteStore {
     async fn process_heartbeat(&self, process: &ProcessRow) -> StoreResult<()> {
         let upsert = sqlx::query(
-            "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+            "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at,
+                 queues)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
              ON CONFLICT DO UPDATE SET heartbeat_at = excluded.heartbeat_at, stopped_at = excluded.stopped_at",
         )
         .bind(process.id)
@@ -24,7 +26,8 @@ impl Health for SqliteStore {
         .bind(&process.version)
         .bind(micros(process.started_at))
         .bind(micros(process.heartbeat_at))
-        .bind(optional_micros(process.stopped_at));
+        .bind(optional_micros(process.stopped_at))
+        .bind(Value::from(process.queues.as_slice()).to_string());
         upsert.execute(&mut *self.writer().await).await.map_err(Failure::from)?;
         Ok(())
     }
@@ -63,6 +66,7 @@ fn process_row(row: &SqliteRow) -> Result<ProcessRow> {
         role: row.text("role")?,
         hostname: row.text("hostname")?,
         version: row.text("version")?,
+        queues: row.json("queues")?,
         started_at: row.instant("started_at")?,
         heartbeat_at: row.instant("heartbeat_at")?,
         stopped_at: row.optional_instant("stopped_at")?,

@@ -24,6 +24,7 @@ use crate::runs::{NewRun, RunRow};
 use crate::settings::PoolRow;
 
 pub use airlock_core::run::{Move, NewInstance, RunChange, Settles};
+pub use airlock_core::why::Holder;
 
 /// A DAG whose next run is due.
 #[derive(Clone, Debug)]
@@ -78,6 +79,23 @@ pub struct Usage {
     pub tenants: Vec<(TenantId, u64)>,
     /// Instances that count as active, by tenant, DAG and task: only of the tasks that were asked for.
     pub tasks: Vec<(TenantId, String, String, u64)>,
+}
+
+/// As the core admits by it.
+impl From<&Usage> for airlock_core::admit::Usage {
+    fn from(usage: &Usage) -> Self {
+        let pool = |(tenant, pool, used): &(TenantId, PoolRow, u64)| {
+            ((*tenant, pool.name.clone()), airlock_core::admit::PoolUsage { slots: pool.slots, used: *used })
+        };
+        let task = |(tenant, dag_id, task_id, active): &(TenantId, String, String, u64)| {
+            ((*tenant, dag_id.clone(), task_id.clone()), *active)
+        };
+        Self {
+            pools: usage.pools.iter().map(pool).collect(),
+            tenants: usage.tenants.iter().copied().collect(),
+            tasks: usage.tasks.iter().map(task).collect(),
+        }
+    }
 }
 
 /// What admission needs to know.
@@ -177,6 +195,12 @@ pub trait Driving: Send + Sync {
         batch: &Batch,
         admit: &(dyn for<'a> Fn(&'a Usage) -> Vec<Admission> + Send + Sync),
     ) -> StoreResult<Committed>;
+
+    /// What is queued or running now, as [`Driving::commit`] would tell it without changes.
+    async fn usage(&self, query: &UsageQuery) -> StoreResult<Usage>;
+    /// Tries that hold slots of a pool, the oldest first: what is queued or running, then what is deferred where the pool counts
+    /// that.
+    async fn pool_holders(&self, tenant: TenantId, pool: &str, limit: u32) -> StoreResult<Vec<Holder>>;
 
     /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, raises its epoch and gives up its lease,
     /// so that a scheduler takes it anew: nobody has to ask whether his runs are still as he knows them. Answers false, and

@@ -15,6 +15,8 @@ pub struct ProcessRow {
     pub role: String,
     pub hostname: String,
     pub version: String,
+    /// The queues that a worker takes from.
+    pub queues: Vec<String>,
     pub started_at: DateTime<Utc>,
     pub heartbeat_at: DateTime<Utc>,
     pub stopped_at: Option<DateTime<Utc>>,

@@ -12,3 +12,4 @@ mod python;
 mod recovery;
 mod runs;
 mod tenants;
+mod why;

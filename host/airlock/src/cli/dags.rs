@@ -37,6 +37,16 @@ pub enum DagsCommand {
     },
     /// A run's state, and nothing else.
     State { dag_id: String, run_id: String },
+    /// The versions of a DAG, the newest first.
+    Versions { dag_id: String },
+    /// What has changed from one version to another.
+    Diff {
+        dag_id: String,
+        /// The one before TO, if none is given.
+        from: Option<u32>,
+        /// The newest, if none is given.
+        to: Option<u32>,
+    },
     /// Makes a run.
     Trigger(TriggerDag),
     /// Keeps the DAG from making and starting runs.

@@ -20,6 +20,9 @@ pub enum TasksCommand {
     List { dag_id: String, run_id: Option<String> },
     /// A task's state in a run.
     State(TaskId),
+    /// Why a task does not run: every condition that is not met.
+    #[command(visible_alias = "failed-deps")]
+    Why(TaskId),
     /// Lets tasks run again, after it has shown which and asked.
     Clear(ClearTasks),
     /// What a task wrote and what the host says of it.

@@ -10,14 +10,15 @@ use super::parts::Parts;
 
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Says that a role is alive, until `stop`; then that it stopped.
-pub async fn tell(parts: Parts, role: &'static str, stop: CancellationToken) {
+/// Says that a role is alive (and, of a worker, which queues it takes from), until `stop`; then that it stopped.
+pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, stop: CancellationToken) {
     let started_at = parts.now();
     let mut row = ProcessRow {
         id: Uuid::new_v4(),
         role: role.to_owned(),
         hostname: hostname(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
+        queues,
         started_at,
         heartbeat_at: started_at,
         stopped_at: None,

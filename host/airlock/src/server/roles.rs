@@ -36,7 +36,7 @@ impl Roles {
             clock,
             settings: Settings::default(),
         });
-        self.tell("api");
+        self.tell("api", Vec::new());
         self.tasks.spawn(listener.serve(airlock_api::router(state), self.stop.clone()));
     }
 
@@ -75,7 +75,7 @@ impl Roles {
         };
         let worker = Worker::new(parts, options)?;
         let stop = self.stop.clone();
-        self.tell("worker");
+        self.tell("worker", config.queues());
         self.tasks.spawn(async move {
             worker.run(stop).await;
             Ok(())
@@ -84,8 +84,8 @@ impl Roles {
     }
 
     /// A scheduler tells of itself.
-    fn tell(&mut self, role: &'static str) {
-        let telling = alive::tell(self.parts.clone(), role, self.stop.clone());
+    fn tell(&mut self, role: &'static str, queues: Vec<String>) {
+        let telling = alive::tell(self.parts.clone(), role, queues, self.stop.clone());
         self.tasks.spawn(async move {
             telling.await;
             Ok(())

@@ -1,5 +1,6 @@
 //! Versions of DAGs.
 
+use airlock_core::dag::Difference;
 use airlock_store::dags::DagVersion;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -40,4 +41,17 @@ impl From<&DagVersion> for DagVersionResponse {
 pub struct DagVersionCollection {
     pub dag_versions: Vec<DagVersionResponse>,
     pub total_entries: u64,
+}
+
+/// What has changed between two versions of a DAG.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct DagVersionDifference {
+    pub dag_id: String,
+    pub from: u32,
+    pub to: u32,
+    /// `settings`: a list of changes, each with `pointer`, `before` and `after`. `tasks`, `task_groups`, `edge_labels`: the ids that
+    /// were `added` and `removed`, and what has `changed`, each with `id` and `changes`.
+    #[serde(flatten)]
+    #[schema(value_type = Object)]
+    pub difference: Difference,
 }

@@ -253,3 +253,15 @@ pub struct BulkTaskInstanceBody {
     #[serde(default)]
     pub include_past: bool,
 }
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TaskDependencyCollectionResponse {
+    pub dependencies: Vec<TaskDependencyResponse>,
+}
+
+/// A condition that is not met.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TaskDependencyResponse {
+    pub name: &'static str,
+    pub reason: String,
+}

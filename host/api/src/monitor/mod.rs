@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::state::ApiState;
 
 /// Airflow's `scheduler_health_check_threshold`.
-const HEALTHY_FOR: TimeDelta = TimeDelta::seconds(30);
+pub const HEALTHY_FOR: TimeDelta = TimeDelta::seconds(30);
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct VersionInfo {

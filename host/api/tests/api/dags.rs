@@ -198,3 +198,36 @@ impl Client<'_> {
         self.put(&format!("/dags/{dag_id}"), dag(dag_id)).await.expect(201);
     }
 }
+
+#[tokio::test]
+async fn versions_are_compared() {
+    let server = Server::start().await;
+    let user = server.login("admin").await;
+    user.add_dag("talk").await;
+    let path = "/dags/talk/dagVersions/1/difference";
+    user.get(path).await.expect(400);
+    let mut newer = dag("talk");
+    newer["description"] = json!("Says three things");
+    newer["tasks"][1]["args"]["text"] = json!("deux");
+    newer["tasks"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "task_id": "third", "operator": "echo", "args": { "text": "3" } }));
+    user.put("/dags/talk", newer).await.expect(200);
+
+    let found = user.get("/dags/talk/dagVersions/2/difference").await.expect(200);
+    assert_eq!((&found["from"], &found["to"]), (&json!(1), &json!(2)));
+    assert_eq!(
+        found["settings"],
+        json!([{ "pointer": "/description", "before": "Says two things", "after": "Says three things" }])
+    );
+    assert_eq!((&found["tasks"]["added"], &found["tasks"]["removed"]), (&json!(["third"]), &json!([])));
+    assert_eq!(
+        found["tasks"]["changed"],
+        json!([{ "id": "second", "changes": [{ "pointer": "/args/text", "before": "two", "after": "deux" }] }])
+    );
+    let back = user.get(&format!("{path}?from=2")).await.expect(200);
+    assert_eq!(back["tasks"]["removed"], json!(["third"]));
+    user.get("/dags/talk/dagVersions/3/difference").await.expect(404);
+    user.get("/dags/talk/dagVersions/2/difference?from=7").await.expect(404);
+}

@@ -166,3 +166,31 @@ async fn xcoms() {
     }
     server.login("viewer").await.post(&entries, json!({ "key": "k", "value": 1 })).await.expect(403);
 }
+
+#[tokio::test]
+async fn what_keeps_a_task_from_running() {
+    let server = Server::start().await;
+    let user = server.login("admin").await;
+    user.add_dag("talk").await;
+    user.post("/dags/talk/dagRuns", json!({ "logical_date": null, "dag_run_id": "mine" })).await.expect(200);
+    let names = async |path: &str| {
+        let answer = user.get(&format!("{INSTANCES}/{path}/dependencies")).await.expect(200);
+        Contract::get().check("get_task_instance_dependencies", 200, &answer);
+        let unmet = answer["dependencies"].as_array().unwrap().clone();
+        unmet.iter().map(|unmet| unmet["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // The run has not begun, and has no instances yet.
+    assert_eq!(names("first").await, ["Dagrun Running", "Scheduler"]);
+    user.get(&format!("{INSTANCES}/third/dependencies")).await.expect(404);
+    user.get(&format!("{INSTANCES}/first/0/dependencies")).await.expect(404);
+
+    let played = Played::start(&server).await;
+    assert_eq!(names("first").await, ["Scheduler"]);
+    user.patch("/pools/default_pool", json!({ "slots": 0, "include_deferred": false })).await.expect(200);
+    assert_eq!(names("second/-1").await, ["Scheduler", "Pool Slots Available"]);
+    let claimed = played.begin("first", 2).await;
+    assert_eq!(names("first").await, ["Scheduler"]);
+    played.succeed(&claimed, json!(1), 5).await;
+    assert_eq!(names("first").await, ["Task Instance State"]);
+    user.get("/dags/talk/dagRuns/yours/taskInstances/first/dependencies").await.expect(404);
+}

@@ -1,12 +1,14 @@
 //! DAGs: the document that people send, and what it means once it is valid.
 
 mod catalogue;
+mod difference;
 mod document;
 mod hash;
 mod model;
 pub mod params;
 
 pub use catalogue::*;
+pub use difference::{Change, Difference, ItemDifference, ListDifference, difference};
 pub use document::{MAXIMUM_DOCUMENT_BYTES, MAXIMUM_TASKS, parse, parse_value};
 pub use hash::canonical_hash;
 pub use model::*;

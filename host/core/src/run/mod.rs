@@ -12,6 +12,7 @@ mod relatives;
 mod rule;
 mod settle;
 mod transition;
+mod unmet;
 mod weight;
 
 pub use change::{Move, NewInstance, RunChange, Settles};

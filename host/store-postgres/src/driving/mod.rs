@@ -15,12 +15,13 @@ mod usage;
 
 pub use leases::run_key;
 
-use airlock_core::id::RunKey;
+use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Past;
 use airlock_store::StoreResult;
 use airlock_store::dags::NextRun;
 use airlock_store::driving::{
-    Admission, Batch, Committed, Driving, DueDag, ExpiredTry, LoadedRun, ReportedTry, RunChange, Usage,
+    Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RunChange, Usage,
+    UsageQuery,
 };
 use airlock_store::runs::{NewRun, RunRow};
 use async_trait::async_trait;
@@ -82,6 +83,13 @@ impl Driving for PostgresStore {
         admit: &(dyn for<'a> Fn(&'a Usage) -> Vec<Admission> + Send + Sync),
     ) -> StoreResult<Committed> {
         Ok(commit::commit(self, batch, admit).await?)
+    }
+    async fn usage(&self, query: &UsageQuery) -> StoreResult<Usage> {
+        let mut snapshot = self.snapshot().await?;
+        Ok(usage::look(&mut snapshot, query).await?)
+    }
+    async fn pool_holders(&self, tenant: TenantId, pool: &str, limit: u32) -> StoreResult<Vec<Holder>> {
+        Ok(usage::holders(self, tenant, pool, limit).await?)
     }
     async fn intervene(&self, key: RunKey, epoch: i64, change: &RunChange) -> StoreResult<bool> {
         Ok(intervene::intervene(self, key, epoch, change).await?)

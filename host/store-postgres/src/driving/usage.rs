@@ -1,9 +1,10 @@
 //! What is queued or running now.
 
 use airlock_core::id::TenantId;
-use airlock_store::driving::{Usage, UsageQuery};
-use sqlx::postgres::PgConnection;
+use airlock_store::driving::{Holder, Usage, UsageQuery};
+use sqlx::postgres::{PgConnection, PgRow};
 
+use crate::PostgresStore;
 use crate::error::Result;
 use crate::row::Columns;
 use crate::settings::pool_row;
@@ -11,19 +12,24 @@ use crate::settings::pool_row;
 /// Locks the tenants that are asked for until the end of the transaction, and then looks: what this answers stays true until
 /// what follows from it is committed.
 pub async fn usage(connection: &mut PgConnection, query: &UsageQuery) -> Result<Usage> {
-    let mut usage = Usage::default();
     let mut tenants: Vec<i64> =
         query.tenants.iter().chain(query.tasks.iter().map(|(tenant, _, _)| tenant)).map(|id| id.0).collect();
     tenants.sort_unstable();
     tenants.dedup();
     if tenants.is_empty() {
-        return Ok(usage);
+        return Ok(Usage::default());
     }
     // A statement of its own: what a statement sees is fixed when it begins, before it waits for a lock.
     sqlx::query("SELECT FROM tenants WHERE tenant_id = ANY ($1) ORDER BY tenant_id FOR NO KEY UPDATE")
         .bind(tenants)
         .execute(&mut *connection)
         .await?;
+    look(connection, query).await
+}
+
+/// What is true at this moment, and may not be at the next.
+pub async fn look(connection: &mut PgConnection, query: &UsageQuery) -> Result<Usage> {
+    let mut usage = Usage::default();
     if !query.tenants.is_empty() {
         look_at_tenants(connection, query, &mut usage).await?;
     }
@@ -80,4 +86,35 @@ async fn look_at_tasks(connection: &mut PgConnection, query: &UsageQuery, usage:
         usage.tasks.push((tenant, row.get("dag_id")?, row.get("task_id")?, row.number("active")?));
     }
     Ok(())
+}
+
+pub async fn holders(store: &PostgresStore, tenant: TenantId, pool: &str, limit: u32) -> Result<Vec<Holder>> {
+    let rows = sqlx::query(
+        "(SELECT dag_id, run_id, task_id, map_index, pool_slots FROM queue
+          WHERE tenant_id = $1 AND pool = $2 ORDER BY position LIMIT $3)
+         UNION ALL
+         (SELECT r.dag_id, r.run_id, i.task_id, i.map_index, i.pool_slots
+          FROM pools p
+          JOIN task_instances i ON i.tenant_id = p.tenant_id AND i.pool = p.name
+          JOIN dag_runs r ON r.tenant_id = i.tenant_id AND r.run_key = i.run_key
+          WHERE p.tenant_id = $1 AND p.name = $2 AND p.include_deferred
+              AND i.state IN ('deferred', 'awaiting_input') AND i.state = 'deferred'
+          ORDER BY i.ordinal LIMIT $3)
+         LIMIT $3",
+    )
+    .bind(tenant.0)
+    .bind(pool)
+    .bind(i64::from(limit))
+    .fetch_all(&mut *store.connection().await?)
+    .await?;
+    let holder = |row: &PgRow| {
+        Ok(Holder {
+            dag_id: row.get("dag_id")?,
+            run_id: row.get("run_id")?,
+            task_id: row.get("task_id")?,
+            map_index: row.get("map_index")?,
+            pool_slots: row.number("pool_slots")?,
+        })
+    };
+    rows.iter().map(holder).collect()
 }

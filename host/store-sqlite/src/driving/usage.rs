@@ -1,10 +1,11 @@
 //! What is queued or running now.
 
 use airlock_core::id::TenantId;
-use airlock_store::driving::{Usage, UsageQuery};
+use airlock_store::driving::{Holder, Usage, UsageQuery};
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use crate::SqliteStore;
 use crate::error::Result;
 use crate::row::Columns;
 use crate::settings::pool_row;
@@ -68,4 +69,38 @@ async fn look_at_tasks(connection: &mut SqliteConnection, query: &UsageQuery, us
         usage.tasks.push((tenant, row.text("dag_id")?, row.text("task_id")?, row.number("active")?));
     }
     Ok(())
+}
+
+pub async fn holders(store: &SqliteStore, tenant: TenantId, pool: &str, limit: u32) -> Result<Vec<Holder>> {
+    // The condition on two states is that of the partial index `task_instances_waiting`.
+    let rows = sqlx::query(
+        "SELECT * FROM (
+             SELECT dag_id, run_id, task_id, map_index, pool_slots FROM queue
+             WHERE tenant_id = ?1 AND pool = ?2 ORDER BY position LIMIT ?3)
+         UNION ALL
+         SELECT * FROM (
+             SELECT r.dag_id, r.run_id, i.task_id, i.map_index, i.pool_slots
+             FROM pools p
+             CROSS JOIN task_instances i ON i.tenant_id = p.tenant_id AND i.pool = p.name
+             CROSS JOIN dag_runs r ON r.tenant_id = i.tenant_id AND r.run_key = i.run_key
+             WHERE p.tenant_id = ?1 AND p.name = ?2 AND p.include_deferred = 1
+                 AND i.state IN ('deferred', 'awaiting_input') AND i.state = 'deferred'
+             ORDER BY i.ordinal LIMIT ?3)
+         LIMIT ?3",
+    )
+    .bind(tenant.0)
+    .bind(pool)
+    .bind(limit)
+    .fetch_all(&mut *store.reader().await)
+    .await?;
+    let holder = |row: &SqliteRow| {
+        Ok(Holder {
+            dag_id: row.text("dag_id")?,
+            run_id: row.text("run_id")?,
+            task_id: row.text("task_id")?,
+            map_index: row.number("map_index")?,
+            pool_slots: row.number("pool_slots")?,
+        })
+    };
+    rows.iter().map(holder).collect()
 }

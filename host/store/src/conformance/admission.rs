@@ -38,6 +38,7 @@ pub async fn usage_is_what_is_queued_or_running_after_the_batch(store: &dyn Stor
             })
             .await;
         let mut usage = seen.into_inner().unwrap();
+        assert_eq!(store.usage(&query).await.unwrap(), usage, "whoever asks hears the same");
         usage.pools.sort_by(|left, right| (left.0, &left.1.name).cmp(&(right.0, &right.1.name)));
         usage
     };
@@ -61,6 +62,15 @@ pub async fn usage_is_what_is_queued_or_running_after_the_batch(store: &dyn Stor
     let default = PoolRow { name: DEFAULT_POOL.to_owned(), include_deferred: true, ..db };
     store.put_pool(acme, &default).await.unwrap();
     assert_eq!(slots(&look(Vec::new()).await), [3, 2, 0, 0], "a pool may count what is deferred");
+    let holders = async |pool: &str, limit| {
+        let holders = store.pool_holders(acme, pool, limit).await.unwrap();
+        assert!(holders.iter().all(|holder| (holder.dag_id.as_str(), holder.run_id.as_str()) == ("sales", "one")));
+        holders.into_iter().map(|holder| (holder.task_id, holder.pool_slots)).collect::<Vec<_>>()
+    };
+    assert_eq!(holders("db", 9).await, [("b".to_owned(), 3)]);
+    assert_eq!(holders(DEFAULT_POOL, 9).await, [("c".to_owned(), 1), ("d".to_owned(), 1)]);
+    assert_eq!(holders(DEFAULT_POOL, 1).await, [("c".to_owned(), 1)]);
+    assert!(store.pool_holders(beta, "db", 9).await.unwrap().is_empty());
 }
 
 pub async fn an_admission_names_the_try_that_it_leaves(store: &dyn Store) {

@@ -2,6 +2,7 @@
 
 mod apply;
 mod delete;
+mod diff;
 mod list;
 mod next_execution;
 mod pause;
@@ -11,6 +12,7 @@ pub mod test;
 mod trigger;
 pub use trigger::object;
 mod validate;
+mod versions;
 
 use std::path::Path;
 
@@ -39,6 +41,8 @@ pub async fn run(command: DagsCommand, session: &Session) -> Result<()> {
         DagsCommand::List { tags } => list::run(&tags, session).await,
         DagsCommand::Show { dag_id, source } => show::run(&dag_id, source, session).await,
         DagsCommand::State { dag_id, run_id } => state::run(&dag_id, &run_id, session).await,
+        DagsCommand::Versions { dag_id } => versions::run(&dag_id, session).await,
+        DagsCommand::Diff { dag_id, from, to } => diff::run(&dag_id, from, to, session).await,
         DagsCommand::Trigger(trigger) => trigger::run(&trigger, session).await,
         DagsCommand::Pause { dag_id } => pause::run(&dag_id, true, session).await,
         DagsCommand::Unpause { dag_id } => pause::run(&dag_id, false, session).await,

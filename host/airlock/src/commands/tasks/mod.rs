@@ -29,6 +29,7 @@ const INSTANCES: &[Column] = &[
     ("DURATION", "/duration"),
     ("HOST", "/hostname"),
 ];
+const DEPENDENCIES: &[Column] = &[("DEPENDENCY", "/name"), ("REASON", "/reason")];
 const XCOMS: &[Column] = &[("KEY", "/key"), ("INDEX", "/map_index"), ("TIME", "/timestamp")];
 
 pub async fn run(command: TasksCommand, session: &Session) -> Result<()> {
@@ -46,6 +47,7 @@ pub async fn run(command: TasksCommand, session: &Session) -> Result<()> {
             let instance = client.get(&instance_path(&task)).await?;
             output::record(session.output, INSTANCES, &instance)
         }
+        TasksCommand::Why(task) => why(&client, &task, session).await,
         TasksCommand::Clear(command) => clear::run(&client, &command, session).await,
         TasksCommand::Logs { task, try_number, follow } => {
             logs::run(&client, &task, try_number, follow, session.output).await
@@ -56,6 +58,15 @@ pub async fn run(command: TasksCommand, session: &Session) -> Result<()> {
         }
         TasksCommand::Xcom { task, key } => xcom(&client, &task, key.as_deref(), session).await,
     }
+}
+
+async fn why(client: &Client, task: &TaskId, session: &Session) -> Result<()> {
+    let mut answer = client.get(&format!("{}/dependencies", instance_path(task))).await?;
+    let unmet = items(&mut answer, "dependencies");
+    if unmet.is_empty() {
+        eprintln!("nothing keeps `{}` from running: it runs, or is about to", task.task_id);
+    }
+    output::rows(session.output, DEPENDENCIES, &unmet)
 }
 
 /// The logs of every try of a run, task by task.

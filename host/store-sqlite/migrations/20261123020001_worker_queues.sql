@@ -1,0 +1,2 @@
+-- The queues that a worker takes from, a JSON list.
+ALTER TABLE processes ADD COLUMN queues TEXT NOT NULL DEFAULT '[]';
