@@ -69,6 +69,44 @@ async fn a_person_works_by_commands() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_clears_and_compares_by_commands() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    server.api()?.push("bash").await?;
+    let dag = |command: &str| {
+        let task = json!({ "task_id": "only", "operator": "bash", "args": { "bash_command": command } });
+        json!({ "dag_id": "by_hand", "tasks": [task] })
+    };
+    let file = write(&server, "dag.json", &dag("echo first; exit 1"))?;
+    says(&mut server.command(&["dags", "apply", &file]), 0)?;
+    says(&mut server.command(&["dags", "trigger", "by_hand", "--run-id", "one", "--wait"]), 1)?;
+    assert_eq!(text(&says(&mut server.command(&["dags", "state", "by_hand", "one"]), 0)?.stdout), "failed\n");
+
+    let clear = ["tasks", "clear", "by_hand", "--run", "one", "--only-failed"];
+    let dry = says(server.command(&clear).args(["--dry-run", "-o", "plain"]), 0)?;
+    assert_eq!(text(&dry.stdout), "one\tonly\t-1\tfailed\t1\n");
+    let unasked = says(&mut server.command(&clear), 2)?;
+    assert!(text(&unasked.stderr).contains("hint: --yes"), "{}", text(&unasked.stderr));
+    let none = says(&mut server.command(&["tasks", "clear", "by_hand", "--task-regex", "^other", "--yes"]), 1)?;
+    assert!(text(&none.stderr).contains("no task of `by_hand` fits"), "{}", text(&none.stderr));
+    says(server.command(&clear).arg("--yes"), 0)?;
+    says(&mut server.command(&["runs", "watch", "by_hand", "one"]), 1)?;
+    let tries = says(&mut server.command(&["tasks", "tries", "by_hand", "one", "only", "-o", "plain"]), 0)?;
+    assert_eq!(text(&tries.stdout).lines().count(), 2, "{}", text(&tries.stdout));
+
+    let better = write(&server, "dag.json", &dag("echo second"))?;
+    says(&mut server.command(&["dags", "apply", &better]), 0)?;
+    let versions = says(&mut server.command(&["dags", "versions", "by_hand", "-o", "plain"]), 0)?;
+    assert_eq!(text(&versions.stdout).lines().count(), 2);
+    let difference = says(&mut server.command(&["dags", "diff", "by_hand", "-o", "plain"]), 0)?;
+    assert_eq!(text(&difference.stdout), "task only\t/args/bash_command\techo first; exit 1\techo second\n");
+    says(&mut server.command(&["runs", "clear", "by_hand", "one", "--latest-version", "--yes"]), 0)?;
+    says(&mut server.command(&["runs", "watch", "by_hand", "one"]), 0)?;
+    let why = says(&mut server.command(&["tasks", "why", "by_hand", "one", "only", "-o", "plain"]), 0)?;
+    assert_eq!(text(&why.stdout), "Task Instance State\tTask is in the 'success' state.\n");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn wrong_use_is_told_from_failure() -> Result<()> {
     let server = Server::start(Database::Sqlite)?;
     let unknown = says(server.command(&["config", "show"]).env("AIRLOCK_LISTN", "x"), 2)?;
