@@ -115,8 +115,12 @@ impl Api {
 
     /// Makes a run, and answers its id.
     pub async fn trigger(&self, dag_id: &str, conf: Value) -> Result<String> {
-        let body = json!({ "logical_date": null, "conf": conf });
-        let run = self.post(&format!("/api/v2/dags/{dag_id}/dagRuns"), &body).await?;
+        self.trigger_with(dag_id, &json!({ "logical_date": null, "conf": conf })).await
+    }
+
+    /// The same with everything that the request may say.
+    pub async fn trigger_with(&self, dag_id: &str, body: &Value) -> Result<String> {
+        let run = self.post(&format!("/api/v2/dags/{dag_id}/dagRuns"), body).await?;
         Ok(run["dag_run_id"].as_str().context("the run has no id")?.to_owned())
     }
 

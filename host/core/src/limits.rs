@@ -132,20 +132,28 @@ impl Default for TenantGrants {
 }
 
 /// The kinds of grants: what stands before the last colon.
-pub const GRANT_KINDS: &[&str] =
-    &["connections:use", "connections:secret", "variables:read", "variables:write", "http"];
+pub const GRANT_KINDS: &[&str] = &[
+    "connections:use",
+    "connections:secret",
+    "variables:read",
+    "variables:write",
+    "http",
+    "dag-runs:read",
+    "dag-runs:trigger",
+];
 
 /// What a task may reach, by names such as `connections:use:warehouse`, `connections:secret:warehouse`, `variables:read:*`,
-/// `variables:write:region`, `http:api.example.com`. A `*` at the end matches any rest.
+/// `variables:write:region`, `http:api.example.com`, `dag-runs:trigger:reports`. A `*` at the end matches any rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Grants(pub BTreeSet<String>);
 
 impl Default for Grants {
-    /// What a task has that names no grants: it may use connections, read variables and send requests within the egress
-    /// policy; reading secrets and writing variables need a word.
+    /// What a task has that names no grants: it may use connections, read variables, send requests within the egress policy,
+    /// and look at and trigger the tenant's DAGs; reading secrets and writing variables need a word.
     fn default() -> Self {
-        Self(["connections:use:*", "variables:read:*", "http:*"].into_iter().map(str::to_owned).collect())
+        let grants = ["connections:use:*", "variables:read:*", "http:*", "dag-runs:read:*", "dag-runs:trigger:*"];
+        Self(grants.into_iter().map(str::to_owned).collect())
     }
 }
 

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use airlock_core::id::TenantId;
 use airlock_core::limits::{Egress, Grants};
 use async_trait::async_trait;
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::capability::dag_runs::{DagInfo, DagRunError, DagRuns, InstanceInfo, RunInfo, TriggerRequest};
 use crate::capability::http::{HttpError, HttpHook, HttpRequest, HttpResponse};
 use crate::capability::object_store::{Bucket, ObjectError, ObjectStoreHook};
 use crate::capability::sql::{SqlError, SqlHook, SqlSession};
@@ -50,6 +51,32 @@ impl TaskServices for Nothing {
     }
 }
 
+fn no_runs() -> DagRunError {
+    DagRunError::Other(REFUSED.to_owned())
+}
+
+#[async_trait]
+impl DagRuns for Nothing {
+    async fn dag(&self, _: &str) -> Result<Option<DagInfo>, DagRunError> {
+        Err(no_runs())
+    }
+    async fn run(&self, _: &str, _: &str) -> Result<Option<RunInfo>, DagRunError> {
+        Err(no_runs())
+    }
+    async fn runs_at(&self, _: &str, _: &[DateTime<Utc>]) -> Result<Vec<RunInfo>, DagRunError> {
+        Err(no_runs())
+    }
+    async fn instances(&self, _: &str, _: &str, _: &[String]) -> Result<Vec<InstanceInfo>, DagRunError> {
+        Err(no_runs())
+    }
+    async fn trigger(&self, _: TriggerRequest) -> Result<RunInfo, DagRunError> {
+        Err(no_runs())
+    }
+    async fn clear(&self, _: &str, _: &str) -> Result<RunInfo, DagRunError> {
+        Err(no_runs())
+    }
+}
+
 #[async_trait]
 impl HttpHook for Nothing {
     async fn send(&self, _: &Caller, _: HttpRequest) -> Result<Box<dyn HttpResponse>, HttpError> {
@@ -73,7 +100,13 @@ impl ObjectStoreHook for Nothing {
 
 pub(crate) fn capabilities() -> Capabilities {
     let nothing = Arc::new(Nothing);
-    Capabilities { task: nothing.clone(), http: nothing.clone(), sql: nothing.clone(), object_store: nothing }
+    Capabilities {
+        task: nothing.clone(),
+        dag_runs: nothing.clone(),
+        http: nothing.clone(),
+        sql: nothing.clone(),
+        object_store: nothing,
+    }
 }
 
 pub(crate) fn caller(tenant: TenantId) -> Caller {

@@ -5,6 +5,7 @@
 
 mod claim;
 mod connections;
+mod dag_runs;
 mod definitions;
 mod heartbeat;
 mod lookup;

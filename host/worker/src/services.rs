@@ -14,6 +14,7 @@ use airlock_sandbox::capability::task::{
 use airlock_store::Store;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::settings::VariableRow;
+use airlock_store::wake::Wake;
 use airlock_store::xcoms::{XComOwner, XComPull};
 use airlock_vault::Vault;
 use async_trait::async_trait;
@@ -25,6 +26,7 @@ use crate::connections::{VaultConnections, open_variable, seal_variable};
 
 pub(crate) struct TryServices {
     store: Arc<dyn Store>,
+    wake: Wake,
     vault: Arc<Vault>,
     connections: VaultConnections,
     clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
@@ -39,6 +41,7 @@ impl TryServices {
     pub fn new(shared: &Shared, claimed: &ClaimedTry) -> Self {
         Self {
             store: shared.parts.store.clone(),
+            wake: shared.parts.wake.clone(),
             vault: shared.parts.vault.clone(),
             connections: VaultConnections::new(shared.parts.store.clone(), shared.parts.vault.clone()),
             clock: shared.parts.clock.clone(),
@@ -58,8 +61,21 @@ impl TryServices {
         self.logged.load(Ordering::Acquire)
     }
 
-    fn tenant(&self) -> TenantId {
+    pub fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
+    pub fn wake(&self) -> &Wake {
+        &self.wake
+    }
+
+    pub fn tenant(&self) -> TenantId {
         self.owner.run.tenant
+    }
+
+    /// Who is at work, for the records of others.
+    pub fn name(&self) -> String {
+        format!("the task {} of run {}", self.owner.task_id, self.owner.run.id)
     }
 
     fn masker(&self) -> std::sync::MutexGuard<'_, Masker> {

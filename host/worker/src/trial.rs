@@ -79,6 +79,7 @@ impl Shared {
             limits: prepared.limits.clone(),
             capabilities: Capabilities {
                 task: services.clone() as Arc<dyn TaskServices>,
+                dag_runs: services.clone(),
                 http: self.parts.http.clone(),
                 sql: self.parts.sql.clone(),
                 object_store: self.parts.object_store.clone(),

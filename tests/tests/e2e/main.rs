@@ -5,6 +5,7 @@
 mod clear;
 mod command_line;
 mod control;
+mod cross_dag;
 mod demo;
 mod each;
 mod operators;

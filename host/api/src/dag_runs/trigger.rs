@@ -1,14 +1,12 @@
 use airlock_core::access::{Action, Resource};
-use airlock_core::dag::{Dag, params};
-use airlock_core::id::MAXIMUM_ID_LENGTH;
+use airlock_core::dag::{Dag, RequestError, RunRequest, requested_run};
 use airlock_core::state::RunType;
-use airlock_core::timetable::{DataInterval, manual_data_interval, run_id, run_type_of};
+use airlock_core::timetable::DataInterval;
 use airlock_store::runs::NewRun;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
 
 use super::response;
 use crate::extract::{Path, Principal, ValidJson};
@@ -56,30 +54,23 @@ fn new_run(
         )));
     }
     check_note(body.note.as_deref())?;
-    let given = given_interval(&body)?;
-    let logical_date = body.logical_date.map(|instant| instant.0);
-    let run_after = body.run_after.map_or(now, |instant| instant.0);
-    // As in Airflow: a run without a logical date covers no data.
-    let data_interval = match (logical_date, given) {
-        (Some(_), Some(given)) => Some(given),
-        (Some(logical_date), None) => Some(manual_data_interval(dag, logical_date).map_err(Problem::internal)?),
-        (None, _) => None,
+    let request = RunRequest {
+        data_interval: given_interval(&body)?,
+        run_id: body.dag_run_id,
+        logical_date: body.logical_date.map(|instant| instant.0),
+        run_after: body.run_after.map(|instant| instant.0),
+        conf: body.conf.unwrap_or_default(),
     };
-    let conf = body.conf.unwrap_or_default();
-    check_conf(dag, &conf)?;
-    let run_id = match body.dag_run_id {
-        Some(run_id) => checked(run_id)?,
-        None => run_id(RunType::Manual, run_after, Some(&distinct()?)),
-    };
+    let run = requested_run(dag, RunType::Manual, request, &distinct()?, now).map_err(refused)?;
     Ok(NewRun {
         tenant: principal.tenant,
         dag_id: dag.dag_id.clone(),
-        run_id,
+        run_id: run.run_id,
         run_type: RunType::Manual,
-        logical_date,
-        data_interval,
-        run_after,
-        conf,
+        logical_date: run.logical_date,
+        data_interval: run.data_interval,
+        run_after: run.run_after,
+        conf: run.conf,
         note: body.note,
         triggered_by: triggered_by.to_owned(),
         triggering_user: Some(principal.username.clone()),
@@ -99,29 +90,18 @@ fn given_interval(body: &TriggerBody) -> Answer<Option<DataInterval>> {
 }
 
 /// 400 and not 422, as in Airflow.
-fn check_conf(dag: &Dag, conf: &Map<String, Value>) -> Answer<()> {
-    let Err(mut faults) = params::for_run(dag, conf) else { return Ok(()) };
-    for fault in &mut faults.0 {
-        fault.pointer.insert_str(0, "/conf");
+fn refused(error: RequestError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        RequestError::Conf(mut faults) => {
+            for fault in &mut faults.0 {
+                fault.pointer.insert_str(0, "/conf");
+            }
+            Problem { faults: faults.0.clone(), ..Problem::bad_request(faults.to_string()) }
+        }
+        RequestError::Timetable(error) => Problem::internal(error),
+        RequestError::RunId(_) | RequestError::ReservedRunId { .. } => Problem::bad_request(detail),
     }
-    Err(Problem { faults: faults.0.clone(), ..Problem::bad_request(faults.to_string()) })
-}
-
-/// Airflow's `allowed_run_id_pattern`, and names that are not another type's.
-fn checked(run_id: String) -> Answer<String> {
-    let allowed = |letter: char| letter.is_ascii_alphanumeric() || "_.~:+-".contains(letter);
-    if run_id.is_empty() || run_id.chars().count() > MAXIMUM_ID_LENGTH || !run_id.chars().all(allowed) {
-        return Err(Problem::bad_request(format!(
-            "the run id `{run_id}` is not valid: 1 to {MAXIMUM_ID_LENGTH} of letters, digits and `_.~:+-` are"
-        )));
-    }
-    let named = run_type_of(&run_id);
-    if named != RunType::Manual {
-        return Err(Problem::bad_request(format!(
-            "A manual Dag run cannot use ID '{run_id}' since it is reserved for {named} runs"
-        )));
-    }
-    Ok(run_id)
 }
 
 /// Eight letters, so that two runs of one moment have two names.

@@ -6,9 +6,11 @@ mod document;
 mod hash;
 mod model;
 pub mod params;
+mod request;
 
 pub use catalogue::*;
 pub use difference::{Change, Difference, ItemDifference, ListDifference, difference};
 pub use document::{MAXIMUM_DOCUMENT_BYTES, MAXIMUM_TASKS, parse, parse_value};
 pub use hash::canonical_hash;
 pub use model::*;
+pub use request::{LONGEST_NOTE, RequestError, RequestedRun, RunRequest, requested_run};

@@ -3,6 +3,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod context;
+pub(crate) mod dag_runs;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod object_store;

@@ -11,7 +11,18 @@ const PACKAGES: &[Package] = &[
     Package {
         name: "airlock:operator",
         version: (0, 1),
-        interfaces: &["connections", "context", "http", "log", "object-store", "sql", "types", "variables", "xcom"],
+        interfaces: &[
+            "connections",
+            "context",
+            "dag-runs",
+            "http",
+            "log",
+            "object-store",
+            "sql",
+            "types",
+            "variables",
+            "xcom",
+        ],
     },
     Package {
         name: "wasi:cli",

@@ -26,11 +26,13 @@
 mod error;
 #[cfg(target_family = "wasm")]
 mod export;
+mod moment;
 mod operator;
 mod outcome;
 
 pub mod connections;
 pub mod context;
+pub mod dag_runs;
 pub mod http;
 pub mod log;
 pub mod object_store;
@@ -53,6 +55,7 @@ use wasm as host;
 pub use airlock_sdk_macros::{arguments, operator};
 pub use context::context;
 pub use error::{Error, Result};
+pub use moment::{MomentError, moment};
 pub use operator::{Description, Kind, Operator};
 pub use outcome::{Deferral, Event, IntoOutcome, Outcome, ShortCircuitScope, Trigger};
 pub use {schemars, serde, serde_json};

@@ -64,9 +64,7 @@ impl Trigger {
     /// The kind and arguments as the host takes them.
     pub fn parts(&self) -> (String, Value) {
         match self {
-            Self::At(moment) => {
-                ("at".into(), json!({ "instant": humantime::format_rfc3339_nanos(*moment).to_string() }))
-            }
+            Self::At(moment) => ("at".into(), json!({ "instant": crate::moment::text(*moment) })),
             Self::After(time) => ("after".into(), json!({ "seconds": time.as_secs_f64() })),
             Self::Other { kind, arguments } => (kind.clone(), arguments.clone()),
         }

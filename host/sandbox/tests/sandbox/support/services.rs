@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use airlock_sandbox::capability::dag_runs::{DagInfo, DagRunError, DagRuns, InstanceInfo, RunInfo, TriggerRequest};
 use airlock_sandbox::capability::http::{HttpError, HttpHook, HttpRequest, HttpResponse};
 use airlock_sandbox::capability::object_store::{
     Bucket, ListOptions, ObjectError, ObjectMeta, ObjectReader, ObjectStoreHook, ObjectWriter, PutOptions,
@@ -13,6 +14,7 @@ use airlock_sandbox::capability::task::{
 };
 use airlock_sandbox::capability::{Caller, Capabilities};
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 #[derive(Default)]
@@ -23,7 +25,13 @@ pub struct Services {
 
 impl Services {
     pub fn capabilities(self: &Arc<Self>) -> Capabilities {
-        Capabilities { task: self.clone(), http: self.clone(), sql: self.clone(), object_store: self.clone() }
+        Capabilities {
+            task: self.clone(),
+            dag_runs: self.clone(),
+            http: self.clone(),
+            sql: self.clone(),
+            object_store: self.clone(),
+        }
     }
 
     /// The lines from one source.
@@ -62,6 +70,28 @@ impl TaskServices for Services {
     }
     fn log(&self, record: LogRecord) {
         self.log.lock().unwrap().push(record);
+    }
+}
+
+#[async_trait]
+impl DagRuns for Services {
+    async fn dag(&self, _: &str) -> Result<Option<DagInfo>, DagRunError> {
+        Ok(None)
+    }
+    async fn run(&self, _: &str, _: &str) -> Result<Option<RunInfo>, DagRunError> {
+        Ok(None)
+    }
+    async fn runs_at(&self, _: &str, _: &[DateTime<Utc>]) -> Result<Vec<RunInfo>, DagRunError> {
+        Ok(Vec::new())
+    }
+    async fn instances(&self, _: &str, run_id: &str, _: &[String]) -> Result<Vec<InstanceInfo>, DagRunError> {
+        Err(DagRunError::NotFound(run_id.to_owned()))
+    }
+    async fn trigger(&self, request: TriggerRequest) -> Result<RunInfo, DagRunError> {
+        Err(DagRunError::NotFound(request.dag_id))
+    }
+    async fn clear(&self, _: &str, run_id: &str) -> Result<RunInfo, DagRunError> {
+        Err(DagRunError::NotFound(run_id.to_owned()))
     }
 }
 

@@ -40,6 +40,7 @@ use serde_json::{Map, Value};
 
 use crate::connections::{Connection, Secret};
 use crate::context::Context;
+use crate::dag_runs::{Dag, DagRun, Request, TaskInstance};
 use crate::error::Result;
 use crate::log::Level;
 use crate::operator::Operator;
@@ -66,6 +67,9 @@ pub(crate) struct State {
     web: web::Web,
     stores: objects::Stores,
     databases: Shared<BTreeMap<String, Arc<database::Database>>>,
+    dags: Shared<BTreeMap<String, Dag>>,
+    dag_runs: Shared<Vec<(DagRun, Vec<TaskInstance>)>>,
+    triggered: Shared<Vec<Request>>,
 }
 
 /// One record of the task's log.
@@ -103,6 +107,9 @@ impl Host {
             web: web::Web::default(),
             stores: objects::Stores::default(),
             databases: Shared::default(),
+            dags: Shared::default(),
+            dag_runs: Shared::default(),
+            triggered: Shared::default(),
         }))
     }
 
@@ -145,6 +152,32 @@ impl Host {
     pub fn with_xcom(self, key: &str, entry: Entry) -> Self {
         self.0.xcoms.lock().push((key.into(), entry));
         self
+    }
+
+    /// Adds a DAG that the operator can look at and trigger.
+    #[must_use]
+    pub fn with_dag(self, dag: Dag) -> Self {
+        self.0.dags.lock().insert(dag.dag_id.clone(), dag);
+        self
+    }
+
+    /// Adds a run with its task instances.
+    #[must_use]
+    pub fn with_dag_run(self, run: DagRun, instances: Vec<TaskInstance>) -> Self {
+        self.0.dag_runs.lock().push((run, instances));
+        self
+    }
+
+    /// Changes what has become of a run that is there.
+    pub fn change_dag_run(&self, dag_id: &str, run_id: &str, change: impl FnOnce(&mut DagRun)) {
+        let mut runs = self.0.dag_runs.lock();
+        let run = runs.iter_mut().map(|(run, _)| run).find(|run| run.dag_id == dag_id && run.run_id == run_id);
+        run.map(change);
+    }
+
+    /// The runs that the operator has asked for.
+    pub fn triggered(&self) -> Vec<Request> {
+        self.0.triggered.lock().clone()
     }
 
     /// Runs an operator once, as the host would: with the JSON text of its arguments.

@@ -2,6 +2,7 @@
 
 pub mod connections;
 pub mod context;
+pub mod dag_runs;
 pub mod http;
 pub mod instant;
 pub mod log;

@@ -1,0 +1,115 @@
+//! DAGs that trigger others and wait for them.
+
+use airlock_tests::{Database, Server};
+use anyhow::Result;
+use serde_json::json;
+
+use crate::each::on_each;
+
+on_each!(a_dag_triggers_another_and_waits, a_sensor_waits_for_another_dags_task, a_run_that_is_there_is_run_again);
+
+async fn a_dag_triggers_another_and_waits(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = server.api()?;
+    for operator in ["bash", "trigger-dag-run"] {
+        api.push(operator).await?;
+    }
+    api.apply(&json!({
+        "dag_id": "reports",
+        "params": { "day": { "type": "string" } },
+        "tasks": [{ "task_id": "build", "operator": "bash", "args": { "bash_command": "echo for {{ params.day }}; exit {{ dag_run.conf.get('code', 0) }}" } }]
+    }))
+    .await?;
+    let trigger = |task_id: &str, conf: serde_json::Value| {
+        json!({
+            "task_id": task_id, "operator": "trigger-dag-run", "retries": 2, "retry_delay": 0.1,
+            "args": { "trigger_dag_id": "reports", "trigger_run_id": format!("{task_id}__{{{{ run_id }}}}"),
+                      "conf": conf, "wait_for_completion": true, "poke_interval": 0.2 }
+        })
+    };
+    api.apply(&json!({
+        "dag_id": "day",
+        "tasks": [
+            trigger("good", json!({ "day": "{{ logical_date | ds }}" })),
+            trigger("bad", json!({ "day": "x", "code": 3 })),
+            trigger("misfit", json!({ "day": 7 })),
+        ]
+    }))
+    .await?;
+
+    let run = api.trigger_with("day", &json!({ "dag_run_id": "r1", "logical_date": "2026-01-31T00:00:00Z" })).await?;
+
+    assert_eq!(api.finished("day", &run).await?, "failed");
+    let states = api.states("day", &run).await?;
+    let state = |task: &str| states.iter().find(|(id, _)| id == task).map(|(_, state)| state.as_str());
+    assert_eq!((state("good"), state("bad"), state("misfit")), (Some("success"), Some("failed"), Some("failed")));
+    // Neither of the failures can be mended by trying again.
+    assert_eq!(api.tries("day", &run, "bad").await?.len(), 1);
+    assert_eq!(api.tries("day", &run, "good").await?.len(), 1, "waiting is part of the try");
+    let misfit = api.log("day", &run, "misfit", 1).await?;
+    assert!(misfit.contains("does not fit the DAG's params"), "{misfit}");
+    assert_eq!(api.xcom("day", &run, "good", "trigger_run_id").await?, "good__r1");
+    let triggered = api.get("/api/v2/dags/reports/dagRuns/good__r1").await?;
+    assert_eq!(
+        (&triggered["state"], &triggered["run_type"], &triggered["triggered_by"], &triggered["conf"]["day"]),
+        (&json!("success"), &json!("operator_triggered"), &json!("operator"), &json!("2026-01-31"))
+    );
+    Ok(())
+}
+
+async fn a_sensor_waits_for_another_dags_task(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = server.api()?;
+    for operator in ["bash", "empty", "external-task-sensor"] {
+        api.push(operator).await?;
+    }
+    api.apply(&json!({
+        "dag_id": "sales", "is_paused_upon_creation": true,
+        "tasks": [{ "task_id": "load", "operator": "bash", "args": { "bash_command": "echo loaded" } }]
+    }))
+    .await?;
+    api.apply(&json!({
+        "dag_id": "marts",
+        "tasks": [
+            { "task_id": "wait", "operator": "external-task-sensor", "poke_interval": 0.2, "timeout": 600,
+              "args": { "external_dag_id": "sales", "external_task_id": "load", "check_existence": true } },
+            { "task_id": "after", "operator": "empty", "upstream": ["wait"] },
+            { "task_id": "lost", "operator": "external-task-sensor",
+              "args": { "external_dag_id": "sales", "external_task_id": "lod", "check_existence": true } }
+        ]
+    }))
+    .await?;
+    let date = json!({ "logical_date": "2026-01-31T00:00:00Z" });
+    let waiting = api.trigger_with("marts", &date).await?;
+    api.task_in_state("marts", &waiting, "wait", "up_for_reschedule").await?;
+    api.trigger_with("sales", &date).await?;
+
+    api.patch("/api/v2/dags/sales", &json!({ "is_paused": false })).await?;
+
+    api.task_in_state("marts", &waiting, "after", "success").await?;
+    assert_eq!(api.finished("marts", &waiting).await?, "failed", "of the task that is not there");
+    assert!(api.log("marts", &waiting, "lost", 1).await?.contains("has no task `lod`"));
+    Ok(())
+}
+
+async fn a_run_that_is_there_is_run_again(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = server.api()?;
+    for operator in ["empty", "trigger-dag-run"] {
+        api.push(operator).await?;
+    }
+    api.apply(&json!({ "dag_id": "target", "tasks": [{ "task_id": "only", "operator": "empty" }] })).await?;
+    let args = json!({ "trigger_dag_id": "target", "trigger_run_id": "fixed", "reset_dag_run": true,
+                       "wait_for_completion": true, "poke_interval": 0.2 });
+    api.apply(
+        &json!({ "dag_id": "again", "tasks": [{ "task_id": "go", "operator": "trigger-dag-run", "args": args }] }),
+    )
+    .await?;
+
+    for expected in [1, 2] {
+        let run = api.trigger("again", json!({})).await?;
+        assert_eq!(api.finished("again", &run).await?, "success");
+        assert_eq!(api.tries("target", "fixed", "only").await?.len(), expected);
+    }
+    Ok(())
+}
