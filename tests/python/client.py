@@ -18,6 +18,9 @@ def main(url: str, token: str, dag_id: str) -> None:
         run_id = a_run_is_triggered_and_waited_for(client, dag_id)
         tasks_and_logs_are_read(client, dag_id, run_id)
         xcoms_are_read(client, dag_id, run_id)
+        tasks_run_again(client, dag_id, run_id)
+        tasks_and_runs_are_marked(client, dag_id, run_id)
+        versions_are_read(client, dag_id)
         variables_are_set(client)
         connections_are_set(client)
         pools_are_set(client)
@@ -80,6 +83,50 @@ def xcoms_are_read(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
     entry = xcoms.get_xcom_entry(dag_id, "repeat", run_id, "return_value")
     value = entry.actual_instance.value
     assert value == "hello Ada again", value
+
+
+def tasks_run_again(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    instances, runs = api.TaskInstanceApi(client), api.DagRunApi(client)
+    selection = models.ClearTaskInstancesBody(
+        dag_run_id=run_id, task_ids=[models.ClearTaskInstancesBodyTaskIdsInner("repeat")], only_failed=False
+    )
+    assert [one.task_id for one in instances.post_clear_task_instances(dag_id, selection).task_instances] == ["repeat"]
+    selection.dry_run = False
+    cleared = instances.post_clear_task_instances(dag_id, selection)
+    assert cleared.total_entries == 1, cleared
+    ended = patiently(lambda: runs.get_dag_run(dag_id, run_id), lambda run: run.end_date is not None)
+    assert ended.state == "success", ended
+    tries = instances.get_task_instance_tries(dag_id, run_id, "repeat")
+    assert [one.state for one in tries.task_instances] == ["success", "success"], tries
+    unmet = instances.get_task_instance_dependencies(dag_id, run_id, "repeat").dependencies
+    assert [one.name for one in unmet] == ["Task Instance State"], unmet
+
+    runs.clear_dag_run(dag_id, run_id, models.DAGRunClearBody(dry_run=False))
+    ended = patiently(lambda: runs.get_dag_run(dag_id, run_id), lambda run: run.end_date is not None)
+    assert ended.state == "success", ended
+    assert instances.get_task_instance(dag_id, run_id, "repeat").try_number == 3
+
+
+def tasks_and_runs_are_marked(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    instances, runs = api.TaskInstanceApi(client), api.DagRunApi(client)
+    body = models.PatchTaskInstanceBody(new_state="failed", note="not so well")
+    assert instances.patch_task_instance_dry_run(dag_id, run_id, "repeat", body).total_entries == 1
+    marked = instances.patch_task_instance(dag_id, run_id, "repeat", body).task_instances
+    assert [(one.state, one.note) for one in marked] == [("failed", "not so well")], marked
+    update = models.BulkUpdateActionBulkTaskInstanceBody(
+        action="update", entities=[models.BulkTaskInstanceBody(task_id="repeat", new_state="success")]
+    )
+    action = models.ActionsInner1(update)
+    done = instances.bulk_task_instances(dag_id, run_id, models.BulkBodyBulkTaskInstanceBody(actions=[action]))
+    assert done.update.success == [f"{dag_id}.{run_id}.repeat[-1]"], done
+    assert runs.patch_dag_run(dag_id, run_id, models.DAGRunPatchBody(state="failed")).state == "failed"
+
+
+def versions_are_read(client: airflow.ApiClient, dag_id: str) -> None:
+    versions = api.DagVersionApi(client)
+    assert [one.version_number for one in versions.get_dag_versions(dag_id).dag_versions] == [1]
+    assert versions.get_dag_version(dag_id, 1).dag_id == dag_id
+    assert "greet" in api.DagSourceApi(client).get_dag_source(dag_id, version_number=1).content
 
 
 def variables_are_set(client: airflow.ApiClient) -> None:

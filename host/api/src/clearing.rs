@@ -44,11 +44,11 @@ impl ClearRequest<'_> {
     /// What would be cleared of a run. `dag` is the run's DAG.
     ///
     /// # Errors
-    /// 404 if the run is gone; 409 if something runs that must not be cleared.
+    /// 404 if the run is gone.
     pub async fn dry_run(&self, dag: &DagRow, run: &RunRow) -> Answer<Cleared> {
         let standing = standing(self.state, run.key).await?;
         let plan = self.plan(dag, &standing);
-        let change = self.decide(dag, &plan, &standing, self.state.now())?;
+        let change = self.decide(dag, &plan, &standing, self.state.now());
         let chosen = self.chosen(&plan, &standing);
         let instances =
             standing.loaded.instances.into_iter().filter(|instance| chosen.contains(&instance.id)).collect();
@@ -62,12 +62,15 @@ impl ClearRequest<'_> {
     /// Clears a run, and answers the instances that were.
     ///
     /// # Errors
-    /// As [`Self::dry_run`]; 409 too if the run will not hold still.
+    /// 404 if the run is gone; 409 if something runs that must not be cleared, or if the run will not hold still.
     pub async fn clear(&self, dag: &DagRow, run: &RunRow) -> Answer<Vec<InstanceRow>> {
         let now = self.state.now();
-        let change =
-            intervene(self.state, run.key, |standing| self.decide(dag, &self.plan(dag, standing), standing, now))
-                .await?;
+        let decide = |standing: &Standing| {
+            let plan = self.plan(dag, standing);
+            self.protect(&plan, standing)?;
+            Ok(self.decide(dag, &plan, standing, now))
+        };
+        let change = intervene(self.state, run.key, decide).await?;
         let cleared: HashSet<Uuid> = change
             .moves
             .iter()
@@ -82,7 +85,8 @@ impl ClearRequest<'_> {
     pub async fn clear_all(&self, runs: &[(DagRow, RunRow)]) -> Answer<Vec<InstanceRow>> {
         if self.prevent_running {
             for (dag, run) in runs {
-                self.dry_run(dag, run).await?;
+                let standing = standing(self.state, run.key).await?;
+                self.protect(&self.plan(dag, &standing), &standing)?;
             }
         }
         let mut cleared = Vec::new();
@@ -92,26 +96,27 @@ impl ClearRequest<'_> {
         Ok(cleared)
     }
 
-    fn decide(&self, dag: &DagRow, plan: &Plan, run: &Standing, now: DateTime<Utc>) -> Answer<RunChange> {
-        if self.prevent_running {
-            let running = selected(plan, &run.instances, &self.selection)
-                .into_iter()
-                .find(|instance| instance.state == Some(TaskState::Running));
-            if let Some(running) = running {
-                return Err(Problem::conflict(format!(
-                    "the task `{}` of run `{}` is running, and `prevent_running_task` is set: wait until it has ended, or \
-                     clear it without",
-                    running.task_id, run.loaded.run.run_id
-                )));
-            }
-        }
+    /// Refuses to clear what runs, if it is not to be.
+    fn protect(&self, plan: &Plan, run: &Standing) -> Answer<()> {
+        let running = selected(plan, &run.instances, &self.selection)
+            .into_iter()
+            .find(|instance| self.prevent_running && instance.state == Some(TaskState::Running));
+        let Some(running) = running else { return Ok(()) };
+        Err(Problem::conflict(format!(
+            "the task `{}` of run `{}` is running, and `prevent_running_task` is set: wait until it has ended, or clear it \
+             without",
+            running.task_id, run.loaded.run.run_id
+        )))
+    }
+
+    fn decide(&self, dag: &DagRow, plan: &Plan, run: &Standing, now: DateTime<Utc>) -> RunChange {
         let clearing = Clearing {
             selection: &self.selection,
             reset_run: self.reset_runs,
             to_version: self.changes_version(dag, run).then_some(dag.version),
             by: &self.principal.username,
         };
-        Ok(clear_instances(plan, run.state, &run.instances, &clearing, Uuid::now_v7, now))
+        clear_instances(plan, run.state, &run.instances, &clearing, Uuid::now_v7, now)
     }
 
     fn chosen(&self, plan: &Plan, run: &Standing) -> HashSet<Uuid> {

@@ -117,7 +117,7 @@ fn run_routes() -> OpenApiRouter<ApiState> {
 
 fn instance_routes() -> OpenApiRouter<ApiState> {
     use task_groups::patch as group;
-    use task_instances::{bulk, clear, dependencies, get, list, list_batch, list_mapped, logs, patch, tries};
+    use task_instances::{bulk, clear, delete, dependencies, get, list, list_batch, list_mapped, logs, patch, tries};
     OpenApiRouter::new()
         .routes(routes!(list::get_task_instances, bulk::bulk_task_instances))
         .routes(routes!(clear::post_clear_task_instances))
@@ -125,7 +125,7 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(group::patch_task_group_instances_dry_run))
         .routes(routes!(list_batch::get_task_instances_batch))
         .routes(routes!(list_mapped::get_mapped_task_instances))
-        .routes(routes!(get::get_task_instance, patch::patch_task_instance))
+        .routes(routes!(get::get_task_instance, patch::patch_task_instance, delete::delete_task_instance))
         .routes(routes!(get::get_mapped_task_instance, patch::patch_task_instance_by_map_index))
         .routes(routes!(patch::patch_task_instance_dry_run))
         .routes(routes!(patch::patch_task_instance_dry_run_by_map_index))

@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde_json::Value;
 
+use super::delete;
 use super::marking::{Marking, Target};
 use crate::bulk::{BulkBody, BulkResponse, BulkTarget, perform};
 use crate::extract::{Patch, Path, Principal, ValidJson};
@@ -17,7 +18,7 @@ use crate::models::{BulkTaskInstanceBody, PatchTaskInstanceBody};
 use crate::problem::{Answer, Problem, Refusals};
 use crate::state::ApiState;
 
-/// Changes several task instances of a run; `~` for all DAGs or all runs, which each entity then names.
+/// Changes and removes several task instances of a run; `~` for all DAGs or all runs, which each entity then names.
 #[utoipa::path(patch, path = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances", tag = "Task Instance",
     operation_id = "bulk_task_instances", params(("dag_id" = String, Path), ("dag_run_id" = String, Path)),
     request_body = BulkBody, responses((status = 200, body = BulkResponse), Refusals))]
@@ -109,7 +110,8 @@ impl BulkTarget for Instances<'_> {
     }
 
     async fn create(&self, _: BulkTaskInstanceBody) -> Answer<()> {
-        Err(not_supported("made: a run makes them"))
+        let detail = "task instances cannot be made: a run makes them";
+        Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail))
     }
 
     async fn update(&self, patch: &Patch<BulkTaskInstanceBody>, mask: &[String]) -> Answer<()> {
@@ -130,12 +132,8 @@ impl BulkTarget for Instances<'_> {
             .map(drop)
     }
 
-    async fn delete(&self, _: &Key) -> Answer<bool> {
-        Err(not_supported("removed: they go with their run"))
+    async fn delete(&self, key: &Key) -> Answer<bool> {
+        let path = (key.dag_id.as_str(), key.run_id.as_str(), key.task_id.as_str());
+        delete::delete(self.state, self.principal, path, key.map_index).await.map(|()| true)
     }
-}
-
-fn not_supported(what: &str) -> Problem {
-    let detail = format!("task instances cannot be {what}");
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
 }

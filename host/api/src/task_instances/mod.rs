@@ -2,6 +2,7 @@
 
 pub mod bulk;
 pub mod clear;
+pub mod delete;
 pub mod dependencies;
 pub mod get;
 pub mod list;

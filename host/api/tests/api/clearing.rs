@@ -113,6 +113,8 @@ async fn what_runs_can_be_protected_or_restarted() {
     let problem = user.post(CLEAR, body(true)).await.expect(409);
     assert!(problem["detail"].as_str().unwrap().contains("`first`"), "{problem}");
     assert_eq!(states(&user).await, [json!("running"), json!("scheduled")]);
+    let asked = json!({ "only_failed": false, "prevent_running_task": true });
+    assert_eq!(user.post(CLEAR, asked).await.expect(200)["total_entries"], 2, "asking is free");
 
     let cleared = user.post(CLEAR, body(false)).await.expect(200);
     assert_eq!(cleared["total_entries"], 2);
@@ -238,6 +240,13 @@ async fn many_are_changed_at_once() {
     let body = update(json!([{ "dag_id": "talk", "dag_run_id": "mine", "task_id": "first", "new_state": "success" }]));
     assert_eq!(user.patch(everywhere, body).await.expect(200)["update"]["errors"], json!([]));
     user.patch(everywhere, update(json!([{ "task_id": "first" }]))).await.expect(400);
+
+    let body = json!({ "actions": [{ "action": "delete", "entities": ["second"] }] });
+    let done = user.patch(&instances, body).await.expect(200);
+    assert_eq!(done["delete"]["success"], json!(["talk.mine.second[-1]"]));
+    user.get(&format!("{instances}/second")).await.expect(404);
+    assert_eq!(user.delete(&format!("{instances}/first")).await.expect(200), Value::Null);
+    user.delete(&format!("{instances}/first")).await.expect(404);
 
     let runs = "/dags/talk/dagRuns";
     let done =

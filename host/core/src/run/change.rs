@@ -94,6 +94,8 @@ pub struct RunChange {
     /// What the run's new version says of instances that are there, by id: their operator, pool, slots, queue and weight. The
     /// rest stays as it is.
     pub refresh: Vec<NewInstance>,
+    /// Instances that go, with their tries and XComs.
+    pub remove: Vec<Uuid>,
     /// Applied in this order.
     pub moves: Vec<Move>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
@@ -127,6 +129,7 @@ impl RunChange {
     pub fn is_empty(&self) -> bool {
         self.create.is_empty()
             && self.refresh.is_empty()
+            && self.remove.is_empty()
             && self.moves.is_empty()
             && self.run_state.is_none()
             && self.dag_version.is_none()

@@ -16,6 +16,7 @@ use crate::error::{Failure, Result};
 pub async fn apply(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<Vec<Uuid>> {
     create(connection, changes).await?;
     refresh(connection, changes).await?;
+    remove(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         lock_queue(connection, &round).await?;
@@ -66,6 +67,30 @@ async fn refresh(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]
     .bind(to_json(rows)?)
     .execute(connection)
     .await?;
+    Ok(())
+}
+
+/// Removes instances, and what belongs to them. Their tries go by themselves.
+async fn remove(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    let gone: Vec<_> =
+        changes.iter().flat_map(|(run, change)| change.remove.iter().map(|id| (run.tenant.0, *id))).collect();
+    let (tenants, instances): (Vec<i64>, Vec<Uuid>) = gone.into_iter().unzip();
+    if instances.is_empty() {
+        return Ok(());
+    }
+    // The queue first, as workers do.
+    for statement in [
+        "DELETE FROM queue q USING unnest($1::bigint[], $2::uuid[]) n (tenant_id, instance_id)
+         WHERE q.tenant_id = n.tenant_id AND q.instance_id = n.instance_id",
+        "DELETE FROM xcoms x USING unnest($1::bigint[], $2::uuid[]) n (tenant_id, instance_id)
+         JOIN task_instances i USING (tenant_id, instance_id)
+         WHERE x.tenant_id = i.tenant_id AND x.run_key = i.run_key AND x.task_id = i.task_id
+             AND x.map_index = i.map_index",
+        "DELETE FROM task_instances i USING unnest($1::bigint[], $2::uuid[]) n (tenant_id, instance_id)
+         WHERE i.tenant_id = n.tenant_id AND i.instance_id = n.instance_id",
+    ] {
+        sqlx::query(statement).bind(&tenants).bind(&instances).execute(&mut *connection).await?;
+    }
     Ok(())
 }
 

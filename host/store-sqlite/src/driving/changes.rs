@@ -9,12 +9,13 @@ use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::{Failure, Result};
-use airlock_store::support::batch::{CreateJson, MoveJson, to_json};
+use airlock_store::support::batch::{CreateJson, MoveJson, instance_names, to_json};
 
 /// Makes the new instances and applies the moves; answers the instances of those moves that found another state.
 pub async fn apply(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<Vec<Uuid>> {
     create(connection, changes).await?;
     refresh(connection, changes).await?;
+    remove(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         refused.extend(apply_round(connection, &round).await?);
@@ -57,6 +58,31 @@ async fn refresh(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChan
              AND i.run_key = n.value ->> 'run'",
     )
     .bind(to_json(rows)?)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// Removes instances, and what belongs to them. Their tries go by themselves.
+async fn remove(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    if changes.iter().all(|(_, change)| change.remove.is_empty()) {
+        return Ok(());
+    }
+    let gone = changes.iter().flat_map(|(run, change)| change.remove.iter().map(|id| (run.tenant, *id)));
+    sqlx::query(
+        "DELETE FROM queue WHERE position IN (
+             SELECT q.position FROM json_each(?1) n
+             CROSS JOIN queue q ON q.tenant_id = n.value ->> 0 AND q.instance_id = unhex(n.value ->> 1));
+         DELETE FROM xcoms WHERE xcom_key IN (
+             SELECT x.xcom_key FROM json_each(?1) n
+             CROSS JOIN task_instances i ON i.tenant_id = n.value ->> 0 AND i.instance_id = unhex(n.value ->> 1)
+             CROSS JOIN xcoms x ON x.tenant_id = i.tenant_id AND x.run_key = i.run_key AND x.task_id = i.task_id
+                 AND x.map_index = i.map_index);
+         DELETE FROM task_instances WHERE ordinal IN (
+             SELECT i.ordinal FROM json_each(?1) n
+             CROSS JOIN task_instances i ON i.tenant_id = n.value ->> 0 AND i.instance_id = unhex(n.value ->> 1))",
+    )
+    .bind(instance_names(gone))
     .execute(connection)
     .await?;
     Ok(())

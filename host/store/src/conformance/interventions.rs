@@ -7,7 +7,8 @@ use super::actors::{Driver, Worker};
 use super::fixture::{at, dag, move_to, new_instance, put_dag, run_ids, run_of, settle, success, tenant};
 use crate::driving::{Committed, Move, NewInstance, RunChange};
 use crate::queue::TryOrder;
-use crate::{Store, StoreError};
+use crate::xcoms::{XComFilter, XComOwner};
+use crate::{Page, Store, StoreError};
 
 pub async fn an_intervention_overtakes_the_scheduler(store: &dyn Store) {
     let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
@@ -114,6 +115,7 @@ pub async fn a_cleared_run_can_change_to_another_version(store: &dyn Store) {
         run_state: Some(RunState::Queued),
         clears: true,
         at: Some(at(3)),
+        ..RunChange::default()
     };
     assert!(store.intervene(run.key, ended.run.epoch, &change).await.unwrap());
 
@@ -131,6 +133,33 @@ pub async fn a_cleared_run_can_change_to_another_version(store: &dyn Store) {
     assert!(store.intervene(run.key, taken.run.epoch, &back).await.unwrap());
     let loaded = store.load_run(run.key).await.unwrap().unwrap();
     assert_eq!((loaded.run.dag_version, loaded.run.clear_number, loaded.run.state), (1, 1, RunState::Running));
+}
+
+pub async fn an_instance_goes_with_all_that_it_had(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["load", "report"]).await;
+    let (driver, worker) = (Driver::new(store), Worker::new(store));
+    let (run, instances) = driver.start(1).await;
+    driver.admit(&run, &[&instances[0], &instances[1]], 2).await;
+    let claimed = worker.claim(2, 3).await;
+    for one in &claimed {
+        let owner = XComOwner { run: run.key, task_id: one.task_id.clone(), map_index: one.map_index };
+        store.push_xcom(&owner, "key", &serde_json::json!(1), at(3)).await.unwrap();
+    }
+
+    let remove = RunChange { remove: vec![instances[0].id], ..RunChange::default() };
+    assert!(store.intervene(run.key, run.epoch, &remove).await.unwrap());
+
+    let left = store.load_run(run.key).await.unwrap().unwrap();
+    assert_eq!(left.instances.iter().map(|one| one.task_id.as_str()).collect::<Vec<_>>(), ["report"]);
+    assert_eq!(left.run.epoch, run.epoch + 1, "its scheduler is to learn of it");
+    let gone = claimed.iter().find(|one| one.instance == instances[0].id).unwrap();
+    let tokens: Vec<_> = claimed.iter().map(|one| one.lease_token).collect();
+    let orders = store.heartbeat_tries(worker.id, &tokens, at(60)).await.unwrap();
+    assert_eq!(orders, [(gone.lease_token, TryOrder::Stop)]);
+    assert!(store.tries(tenant, gone.instance).await.unwrap().is_empty());
+    let xcoms = store.list_xcoms(tenant, &XComFilter::default(), &Page::default()).await.unwrap();
+    assert_eq!(xcoms.items.iter().map(|xcom| xcom.task_id.as_str()).collect::<Vec<_>>(), ["report"]);
 }
 
 pub async fn what_a_try_decided_against_is_kept_until_the_next_ends(store: &dyn Store) {

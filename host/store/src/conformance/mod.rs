@@ -100,6 +100,7 @@ macro_rules! conformance {
                 an_intervention_overtakes_the_scheduler,
                 a_finished_run_that_is_cleared_runs_again,
                 a_cleared_run_can_change_to_another_version,
+                an_instance_goes_with_all_that_it_had,
                 what_a_try_decided_against_is_kept_until_the_next_ends,
             ]
             admission: [
