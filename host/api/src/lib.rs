@@ -8,6 +8,7 @@
 //!   scheduler: what is to happen follows from `core` and from what the database holds.
 
 mod auth;
+mod backfills;
 mod bulk;
 mod clearing;
 mod connections;

@@ -15,8 +15,8 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    connections, dag_runs, dag_versions, dags, layers, monitor, operators, pools, task_groups, task_instances, tasks,
-    tenants, tokens, users, variables, xcoms,
+    backfills, connections, dag_runs, dag_versions, dags, layers, monitor, operators, pools, task_groups,
+    task_instances, tasks, tenants, tokens, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -113,6 +113,12 @@ fn run_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(dag_runs::clear::clear_dag_run))
         .routes(routes!(dag_runs::clear::clear_dag_runs))
         .routes(routes!(dag_runs::wait::wait_dag_run_until_finished))
+        .routes(routes!(backfills::list::list_backfills, backfills::create::create_backfill))
+        .routes(routes!(backfills::dry_run::create_backfill_dry_run))
+        .routes(routes!(backfills::get::get_backfill))
+        .routes(routes!(backfills::pause::pause_backfill))
+        .routes(routes!(backfills::pause::unpause_backfill))
+        .routes(routes!(backfills::cancel::cancel_backfill))
 }
 
 fn instance_routes() -> OpenApiRouter<ApiState> {

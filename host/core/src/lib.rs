@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admit;
+pub mod backfill;
 pub mod clear;
 pub mod connection;
 pub mod dag;

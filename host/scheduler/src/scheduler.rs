@@ -148,6 +148,7 @@ impl Scheduler {
         let is_due = self.next_due.is_some_and(|due| due <= now);
         if timed || cause.runs || is_due {
             self.open_runs(now, &mut round).await?;
+            self.open_backfills(now, &mut round).await?;
             self.take_runs(now, &mut round).await?;
         }
         if timed || cause.reports {

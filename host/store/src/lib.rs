@@ -9,6 +9,7 @@
 //!   error.
 //! - `now` is an argument: a database's clock is never asked.
 
+pub mod backfills;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod dags;
@@ -35,6 +36,7 @@ pub trait Store:
     tenants::Tenants
     + dags::Dags
     + runs::Runs
+    + backfills::Backfills
     + instances::Instances
     + driving::Driving
     + queue::Queue
@@ -49,6 +51,7 @@ impl<T> Store for T where
     T: tenants::Tenants
         + dags::Dags
         + runs::Runs
+        + backfills::Backfills
         + instances::Instances
         + driving::Driving
         + queue::Queue

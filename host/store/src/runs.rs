@@ -30,6 +30,8 @@ pub struct RunRow {
     pub triggering_user: Option<String>,
     /// How often it was queued again because it was cleared after its end.
     pub clear_number: u32,
+    /// The backfill that it belongs to, and the ordinal of its slot there.
+    pub backfill: Option<(i64, u32)>,
     /// Counts the changes from outside ([`crate::driving::Driving::intervene`]), of its driver, and of its state. What was decided
     /// under another epoch is not applied.
     pub epoch: i64,

@@ -1,6 +1,7 @@
 //! The command line as types. What a command does is in `commands`, under the same name.
 
 mod access;
+mod backfill;
 mod dags;
 mod operators;
 mod runs;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use access::{Login, TenantsCommand, TokensCommand, UsersCommand};
+pub use backfill::{BackfillCommand, CreateBackfill};
 pub use dags::{DagsCommand, TestDag, TriggerDag};
 pub use operators::{OperatorsCommand, TestOperator};
 pub use runs::{ClearRun, RunId, RunsCommand};
@@ -86,6 +88,9 @@ pub enum Command {
     /// Runs of DAGs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Backfills: runs of the past.
+    #[command(subcommand)]
+    Backfill(BackfillCommand),
     /// Tasks, their logs and their XComs.
     #[command(subcommand)]
     Tasks(TasksCommand),

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use airlock_core::dag::Dag;
 use airlock_core::state::{RunState, RunType};
+use airlock_core::timetable::is_periodic;
 use airlock_store::dags::{DagRow, DagVersion};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::{DagVersionResponse, is_periodic, iso_duration, schedule_description, schedule_summary};
+use super::{DagVersionResponse, iso_duration, schedule_description, schedule_summary};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DAGResponse)]

@@ -1,5 +1,6 @@
 //! Bodies and answers on the wire. Those of Airflow's paths have exactly its members: its clients refuse others.
 
+mod backfill;
 mod clear;
 mod connection;
 mod dag;
@@ -15,6 +16,7 @@ mod time;
 mod variable;
 mod xcom;
 
+pub use backfill::*;
 pub use clear::*;
 pub use connection::*;
 pub use dag::*;

@@ -34,14 +34,3 @@ pub fn schedule_description(dag: &Dag) -> String {
         Schedule::Events { dates } => format!("At {} given dates", dates.len()),
     }
 }
-
-/// Whether runs come at regular times, so that a past span can be backfilled.
-pub const fn is_periodic(schedule: &Schedule) -> bool {
-    matches!(
-        schedule,
-        Schedule::CronTrigger { .. }
-            | Schedule::CronDataInterval { .. }
-            | Schedule::DeltaTrigger { .. }
-            | Schedule::DeltaDataInterval { .. }
-    )
-}

@@ -31,6 +31,8 @@ async fn fill(client: &Client<'_>) -> String {
     let body = json!({ "logical_date": null, "dag_run_id": "zebra_run", "note": "zebra" });
     client.post("/dags/zebra_dag/dagRuns", body).await.expect(200);
     Played::start(client.server).await.to_the_end().await;
+    let span = json!({ "dag_id": "zebra_dag", "from_date": "2027-01-01T00:00:00Z", "to_date": "2027-01-03T00:00:00Z" });
+    assert_eq!(client.post("/backfills", span).await.expect(200)["id"], 1, "as the walk names it");
     token["id"].as_str().unwrap().to_owned()
 }
 
@@ -47,6 +49,7 @@ fn filled(template: &str, token: &str) -> String {
         ("try_number", "1"),
         ("xcom_key", "return_value"),
         ("version_number", "1"),
+        ("backfill_id", "1"),
         ("connection_id", "zebra_conn"),
         ("variable_key", "zebra_key"),
         ("pool_name", "zebra_pool"),
@@ -122,7 +125,11 @@ async fn everything(client: &Client<'_>, paths: &Map<String, Value>, token: &str
 }
 
 fn query(path: &str) -> String {
-    if path.ends_with("/wait") { format!("{path}?interval=0.05") } else { path.to_owned() }
+    match path.rsplit('/').next() {
+        Some("wait") => format!("{path}?interval=0.05"),
+        Some("backfills") => format!("{path}?dag_id=zebra_dag"),
+        _ => path.to_owned(),
+    }
 }
 
 #[tokio::test]

@@ -66,6 +66,31 @@ pub fn next_runs(
     Ok(std::iter::successors(following(last), |run| following(run.data_interval)).take(count).collect())
 }
 
+/// The runs of a schedule whose data begin between two moments, both included, whatever the DAG's own bounds are.
+pub fn runs_between(
+    dag: &Dag,
+    from: DateTime<Utc>,
+    to: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<impl Iterator<Item = NextRun>, TimetableError> {
+    let timetable = Timetable::of(&dag.schedule, &dag.timezone)?;
+    let restriction = Restriction { earliest: Some(from), latest: Some(to), catchup: true };
+    let following = move |last| timetable.next_run(last, &restriction, now);
+    Ok(std::iter::successors(following(None), move |run| following(run.data_interval)))
+}
+
+/// Whether runs come at times of their own, so that a past span can be backfilled.
+pub const fn is_periodic(schedule: &Schedule) -> bool {
+    matches!(
+        schedule,
+        Schedule::CronTrigger { .. }
+            | Schedule::CronDataInterval { .. }
+            | Schedule::DeltaTrigger { .. }
+            | Schedule::DeltaDataInterval { .. }
+            | Schedule::Events { .. }
+    )
+}
+
 /// The data interval of a run that somebody asks for, to start at `run_after`.
 pub fn manual_data_interval(dag: &Dag, run_after: DateTime<Utc>) -> Result<DataInterval, TimetableError> {
     Ok(Timetable::of(&dag.schedule, &dag.timezone)?.manual_data_interval(run_after))

@@ -28,22 +28,36 @@ pub async fn lock(connection: &mut PgConnection, dags: &ChangedDags) -> Result<(
     Ok(())
 }
 
-/// Writes `unfinished_runs`, `running_runs` and `first_queued` of these DAGs anew from `active_runs`. Every transaction that
-/// adds, removes or changes the state of an active run ends with this. They are counted, not added to, so that no error can
-/// stay: a DAG has few unfinished runs, and its first queued one is at the edge of an index.
+/// Writes `unfinished_runs`, `running_runs` and `first_queued` of these DAGs, and of their active backfills, anew from
+/// `active_runs`. Every transaction that adds, removes or changes the state of an active run ends with this. They are counted,
+/// not added to, so that no error can stay: a DAG has few unfinished runs, and its first queued one is at the edge of an index.
+/// The runs of a backfill count for it alone.
 pub async fn refresh(connection: &mut PgConnection, dags: &ChangedDags) -> Result<()> {
     if dags.is_empty() {
         return Ok(());
     }
     let (tenants, dag_ids) = arrays(dags);
     sqlx::query(
-        "UPDATE dags AS d
+        "WITH c AS MATERIALIZED (
+             SELECT * FROM unnest($1::bigint[], $2::text[]) c (tenant_id, dag_id)
+         ), backfilled AS (
+             UPDATE backfills AS b
+             SET unfinished_runs = a.unfinished, running_runs = a.running, first_queued = a.first_queued
+             FROM c JOIN backfills o ON o.tenant_id = c.tenant_id AND o.dag_id = c.dag_id AND o.completed_at IS NULL
+             CROSS JOIN LATERAL (
+                 SELECT count(*) AS unfinished, count(*) FILTER (WHERE a.state = 'running') AS running,
+                     min(a.backfill_ordinal) FILTER (WHERE a.state = 'queued') AS first_queued
+                 FROM active_runs a WHERE a.tenant_id = o.tenant_id AND a.backfill_id = o.backfill_id
+             ) a
+             WHERE b.backfill_id = o.backfill_id
+         )
+         UPDATE dags AS d
          SET unfinished_runs = a.unfinished, running_runs = a.running, first_queued = a.first_queued
-         FROM unnest($1::bigint[], $2::text[]) c (tenant_id, dag_id)
+         FROM c
          CROSS JOIN LATERAL (
              SELECT count(*) AS unfinished, count(*) FILTER (WHERE a.state = 'running') AS running,
                  min(a.run_after) FILTER (WHERE a.state = 'queued') AS first_queued
-             FROM active_runs a WHERE a.tenant_id = c.tenant_id AND a.dag_id = c.dag_id
+             FROM active_runs a WHERE a.tenant_id = c.tenant_id AND a.dag_id = c.dag_id AND a.backfill_id IS NULL
          ) a
          WHERE d.tenant_id = c.tenant_id AND d.dag_id = c.dag_id",
     )

@@ -4,6 +4,7 @@ use airlock_core::id::RunKey;
 use airlock_store::StoreError;
 use airlock_store::driving::RunChange;
 use chrono::{DateTime, Utc};
+use sqlx::postgres::PgConnection;
 
 use super::changes::apply;
 use super::leases::give_up;
@@ -12,31 +13,39 @@ use crate::PostgresStore;
 use crate::error::Result;
 
 pub async fn intervene(store: &PostgresStore, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
-    let moment = moment(change)?;
     let mut transaction = store.begin().await?;
-    if moment.is_some() {
+    if moment(change)?.is_some() {
         run_states::lock_dags(&mut transaction, &[key]).await?;
     }
+    if !self::change(&mut transaction, key, epoch, change).await? {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Changes a run that is at this epoch. False if it is not, or where a move does not fit: the transaction is to be dropped then.
+/// The caller has locked the run's DAG if the run's state changes.
+pub async fn change(connection: &mut PgConnection, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
     let raised =
         sqlx::query("UPDATE dag_runs SET epoch = epoch + 1 WHERE tenant_id = $1 AND run_key = $2 AND epoch = $3")
             .bind(key.tenant.0)
             .bind(key.id)
             .bind(epoch)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?
             .rows_affected();
     if raised == 0 {
         return Ok(false);
     }
-    if !apply(&mut transaction, &[(key, change)]).await?.is_empty() {
+    if !apply(&mut *connection, &[(key, change)]).await?.is_empty() {
         // The run's own scheduler was first, which does not raise the epoch. Nothing of this is applied.
         return Ok(false);
     }
-    if let Some(now) = moment {
-        run_states::write(&mut transaction, &[(key, change)], By::Request, now).await?;
+    if let Some(now) = moment(change)? {
+        run_states::write(&mut *connection, &[(key, change)], By::Request, now).await?;
     }
-    give_up(&mut transaction, key).await?;
-    transaction.commit().await?;
+    give_up(connection, key).await?;
     Ok(true)
 }
 

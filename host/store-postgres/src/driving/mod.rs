@@ -15,6 +15,8 @@ mod usage;
 
 pub use leases::run_key;
 
+pub(crate) use intervene::change as change_from_outside;
+
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Past;
 use airlock_store::StoreResult;

@@ -92,13 +92,17 @@ pub async fn write(
 async fn write_active(connection: &mut PgConnection, runs: &[RunKey]) -> Result<()> {
     sqlx::query(
         "WITH r AS MATERIALIZED (
-             SELECT r.* FROM dag_runs r JOIN unnest($1::bigint[], $2::bigint[]) n (tenant_id, run_key) USING (tenant_id, run_key)
+             SELECT r.tenant_id, r.run_key, r.dag_id, r.state, r.run_after, b.backfill_id,
+                 CASE WHEN b.backfill_id IS NOT NULL THEN r.backfill_ordinal END AS backfill_ordinal
+             FROM dag_runs r JOIN unnest($1::bigint[], $2::bigint[]) n (tenant_id, run_key) USING (tenant_id, run_key)
+             LEFT JOIN backfills b
+                 ON b.tenant_id = r.tenant_id AND b.backfill_id = r.backfill_id AND b.completed_at IS NULL
          ), ended AS (
              DELETE FROM active_runs a USING r
              WHERE a.tenant_id = r.tenant_id AND a.run_key = r.run_key AND r.state IN ('success', 'failed')
          )
-         INSERT INTO active_runs AS a (tenant_id, run_key, dag_id, state, run_after)
-         SELECT tenant_id, run_key, dag_id, state, run_after FROM r WHERE state IN ('queued', 'running')
+         INSERT INTO active_runs AS a (tenant_id, run_key, dag_id, state, run_after, backfill_id, backfill_ordinal)
+         SELECT * FROM r WHERE state IN ('queued', 'running')
          ON CONFLICT (tenant_id, run_key) DO UPDATE SET state = excluded.state,
              owner = CASE excluded.state WHEN 'running' THEN a.owner END,
              lease_until = CASE excluded.state WHEN 'running' THEN a.lease_until END",

@@ -20,7 +20,7 @@ pub async fn create(store: &PostgresStore, run: &NewRun) -> Result<RunRow> {
             .fetch_optional(&mut *transaction)
             .await?;
     let version = version.ok_or_else(|| StoreError::NotFound { what: "DAG", key: run.dag_id.clone() })?;
-    let row = insert(&mut transaction, run, version).await?;
+    let row = insert(&mut transaction, run, version, None).await?;
     let row = row.ok_or_else(|| StoreError::AlreadyExists { what: "DAG run", key: taken(run) })?;
     transaction.commit().await?;
     Ok(row)
@@ -33,12 +33,20 @@ fn taken(run: &NewRun) -> String {
     }
 }
 
-/// Adds a queued run of this version; none if its id or its logical date is taken.
-pub async fn insert(connection: &mut PgConnection, run: &NewRun, version: i64) -> Result<Option<RunRow>> {
+/// Adds a queued run of this version, which may have the place of a slot in a backfill; none if its id or its logical date is
+/// taken.
+pub async fn insert(
+    connection: &mut PgConnection,
+    run: &NewRun,
+    version: i64,
+    backfill: Option<(i64, u32)>,
+) -> Result<Option<RunRow>> {
+    let (backfill_id, backfill_ordinal) = backfill.map(|(id, ordinal)| (id, i64::from(ordinal))).unzip();
     let row = sqlx::query(
         "INSERT INTO dag_runs (tenant_id, dag_id, run_id, run_type, state, dag_version, logical_date, interval_start,
-             interval_end, run_after, queued_at, updated_at, conf, note, triggered_by, triggering_user)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12::json, $13, $14, $15)
+             interval_end, run_after, queued_at, updated_at, conf, note, triggered_by, triggering_user, backfill_id,
+             backfill_ordinal)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12::json, $13, $14, $15, $16, $17)
          ON CONFLICT DO NOTHING RETURNING *",
     )
     .bind(run.tenant.0)
@@ -56,18 +64,25 @@ pub async fn insert(connection: &mut PgConnection, run: &NewRun, version: i64) -
     .bind(&run.note)
     .bind(&run.triggered_by)
     .bind(&run.triggering_user)
+    .bind(backfill_id)
+    .bind(backfill_ordinal)
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };
     let row = run_row(&row)?;
-    sqlx::query("INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after) VALUES ($1, $2, $3, $4, $5)")
-        .bind(row.key.tenant.0)
-        .bind(row.key.id)
-        .bind(&row.dag_id)
-        .bind(RunState::Queued.as_str())
-        .bind(row.run_after)
-        .execute(&mut *connection)
-        .await?;
+    sqlx::query(
+        "INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after, backfill_id, backfill_ordinal)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(row.key.tenant.0)
+    .bind(row.key.id)
+    .bind(&row.dag_id)
+    .bind(RunState::Queued.as_str())
+    .bind(row.run_after)
+    .bind(backfill_id)
+    .bind(backfill_ordinal)
+    .execute(&mut *connection)
+    .await?;
     refresh(connection, &ChangedDags::from([(run.tenant.0, run.dag_id.clone())])).await?;
     Ok(Some(row))
 }

@@ -66,6 +66,10 @@ pub fn run_row(row: &PgRow) -> Result<RunRow> {
         triggered_by: row.get("triggered_by")?,
         triggering_user: row.get("triggering_user")?,
         clear_number: row.number("clear_number")?,
+        backfill: match row.get("backfill_id")? {
+            Some(id) => Some((id, row.number("backfill_ordinal")?)),
+            None => None,
+        },
         epoch: row.get("epoch")?,
     })
 }

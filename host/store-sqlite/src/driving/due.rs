@@ -73,7 +73,7 @@ pub async fn open_run(
     .await?
     .rows_affected();
     let opened = match run {
-        Some(run) if moved_on > 0 => match insert(&mut transaction, run, due.row.version).await? {
+        Some(run) if moved_on > 0 => match insert(&mut transaction, run, due.row.version, None).await? {
             Some(opened) => Some(opened),
             None => existing(&mut transaction, run).await?,
         },

@@ -4,6 +4,7 @@ use airlock_core::id::RunKey;
 use airlock_store::StoreError;
 use airlock_store::driving::RunChange;
 use chrono::{DateTime, Utc};
+use sqlx::sqlite::SqliteConnection;
 
 use super::changes::apply;
 use super::leases::give_up;
@@ -14,26 +15,34 @@ use crate::{SqliteStore, begin};
 pub async fn intervene(store: &SqliteStore, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
+    if !self::change(&mut transaction, key, epoch, change).await? {
+        return Ok(false);
+    }
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Changes a run that is at this epoch. False if it is not, or where a move does not fit: the transaction is to be dropped then.
+pub async fn change(connection: &mut SqliteConnection, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
     let raised =
         sqlx::query("UPDATE dag_runs SET epoch = epoch + 1 WHERE tenant_id = ?1 AND run_key = ?2 AND epoch = ?3")
             .bind(key.tenant.0)
             .bind(key.id)
             .bind(epoch)
-            .execute(&mut *transaction)
+            .execute(&mut *connection)
             .await?
             .rows_affected();
     if raised == 0 {
         return Ok(false);
     }
-    if !apply(&mut transaction, &[(key, change)]).await?.is_empty() {
+    if !apply(&mut *connection, &[(key, change)]).await?.is_empty() {
         // The run's own scheduler was first, which does not raise the epoch. Nothing of this is applied.
         return Ok(false);
     }
     if let Some(now) = moment(change)? {
-        run_states::write(&mut transaction, key, change, now).await?;
+        run_states::write(&mut *connection, key, change, now).await?;
     }
-    give_up(&mut transaction, key).await?;
-    transaction.commit().await?;
+    give_up(connection, key).await?;
     Ok(true)
 }
 

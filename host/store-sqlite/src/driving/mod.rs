@@ -13,6 +13,8 @@ mod take;
 mod tries;
 mod usage;
 
+pub(crate) use intervene::change as change_from_outside;
+
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Past;
 use airlock_store::StoreResult;

@@ -94,9 +94,12 @@ async fn write_active(
     sqlx::query(
         "DELETE FROM active_runs WHERE (tenant_id, run_key) IN (
              SELECT value ->> 0, value ->> 1 FROM json_each(?1) WHERE value ->> 2 IN ('success', 'failed'));
-         INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after)
-         SELECT r.tenant_id, r.run_key, r.dag_id, r.state, r.run_after
+         INSERT INTO active_runs (tenant_id, run_key, dag_id, state, run_after, backfill_id, backfill_ordinal)
+         SELECT r.tenant_id, r.run_key, r.dag_id, r.state, r.run_after, b.backfill_id,
+             CASE WHEN b.backfill_id IS NOT NULL THEN r.backfill_ordinal END
          FROM json_each(?1) c CROSS JOIN dag_runs r ON r.tenant_id = c.value ->> 0 AND r.run_key = c.value ->> 1
+         LEFT JOIN backfills b
+             ON b.tenant_id = r.tenant_id AND b.backfill_id = r.backfill_id AND b.completed_at IS NULL
          WHERE c.value ->> 2 IN ('queued', 'running')
          ON CONFLICT DO UPDATE SET state = excluded.state,
              owner = CASE excluded.state WHEN 'running' THEN owner END,

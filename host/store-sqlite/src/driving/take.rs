@@ -18,6 +18,8 @@ use crate::{SqliteStore, begin};
 struct Candidate {
     key: RunKey,
     dag_id: String,
+    /// 0 for what belongs to no backfill: that goes first.
+    backfill_ordinal: i64,
     run_after: i64,
 }
 
@@ -67,11 +69,12 @@ pub async fn take_runs(
     Ok(loaded)
 }
 
-/// The first runs that can be taken, in order of `run_after`.
+/// The first runs that can be taken: what belongs to no backfill in order of `run_after`, then slots in theirs.
 async fn candidates(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
     let mut candidates = ownerless(connection, now, limit).await?;
     candidates.extend(startable(connection, now, limit).await?);
-    candidates.sort_by_key(|candidate| (candidate.run_after, candidate.key.id));
+    candidates.extend(backfilled(connection, now, limit).await?);
+    candidates.sort_by_key(|candidate| (candidate.backfill_ordinal, candidate.run_after, candidate.key.id));
     candidates.truncate(limit as usize);
     Ok(candidates)
 }
@@ -79,7 +82,7 @@ async fn candidates(connection: &mut SqliteConnection, now: DateTime<Utc>, limit
 /// Running ones whose lease is over.
 async fn ownerless(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
     let rows = sqlx::query(
-        "SELECT tenant_id, run_key, dag_id, run_after FROM active_runs
+        "SELECT tenant_id, run_key, dag_id, 0 AS backfill_ordinal, run_after FROM active_runs
          WHERE state = 'running' AND lease_until <= ?1 ORDER BY run_after, run_key LIMIT ?2",
     )
     .bind(micros(now))
@@ -98,15 +101,40 @@ async fn startable(connection: &mut SqliteConnection, now: DateTime<Utc>, limit:
              WHERE is_paused = 0 AND first_queued IS NOT NULL AND running_runs < max_active_runs AND first_queued <= ?1
              ORDER BY first_queued LIMIT ?2
          ), queued AS (
-             SELECT a.tenant_id, a.run_key, a.dag_id, a.run_after, d.room,
+             SELECT a.tenant_id, a.run_key, a.dag_id, 0 AS backfill_ordinal, a.run_after, d.room,
                     row_number() OVER (PARTITION BY a.tenant_id, a.dag_id ORDER BY a.run_after, a.run_key) AS place
              FROM ready d CROSS JOIN active_runs a ON a.tenant_id = d.tenant_id AND a.run_key IN (
                  SELECT c.run_key FROM active_runs c
                  WHERE c.tenant_id = d.tenant_id AND c.dag_id = d.dag_id AND c.state = 'queued' AND c.run_after <= ?1
+                     AND c.backfill_id IS NULL
                  ORDER BY c.run_after, c.run_key LIMIT ?2)
          )
-         SELECT tenant_id, run_key, dag_id, run_after FROM queued WHERE place <= room
+         SELECT * FROM queued WHERE place <= room
          ORDER BY run_after, run_key LIMIT ?2",
+    )
+    .bind(micros(now))
+    .bind(limit)
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(candidate).collect()
+}
+
+/// Queued ones that their backfills have room for. A backfill has few queued runs, whatever it has slots.
+async fn backfilled(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+    let rows = sqlx::query(
+        "WITH ready AS MATERIALIZED (
+             SELECT b.tenant_id, b.backfill_id, b.max_active_runs - b.running_runs AS room
+             FROM backfills b JOIN dags d ON d.tenant_id = b.tenant_id AND d.dag_id = b.dag_id AND d.is_paused = 0
+             WHERE b.completed_at IS NULL AND b.is_paused = 0 AND b.first_queued IS NOT NULL
+                 AND b.running_runs < b.max_active_runs
+             ORDER BY b.first_queued LIMIT ?2
+         ), queued AS (
+             SELECT a.tenant_id, a.run_key, a.dag_id, a.backfill_ordinal, a.run_after, b.room,
+                    row_number() OVER (PARTITION BY a.tenant_id, a.backfill_id ORDER BY a.backfill_ordinal) AS place
+             FROM ready b CROSS JOIN active_runs a ON a.tenant_id = b.tenant_id AND a.backfill_id = b.backfill_id
+             WHERE a.state = 'queued' AND a.run_after <= ?1
+         )
+         SELECT * FROM queued WHERE place <= room ORDER BY backfill_ordinal, run_after LIMIT ?2",
     )
     .bind(micros(now))
     .bind(limit)
@@ -119,6 +147,7 @@ fn candidate(row: &sqlx::sqlite::SqliteRow) -> Result<Candidate> {
     Ok(Candidate {
         key: RunKey { tenant: TenantId(row.integer("tenant_id")?), id: row.integer("run_key")? },
         dag_id: row.text("dag_id")?,
+        backfill_ordinal: row.integer("backfill_ordinal")?,
         run_after: row.integer("run_after")?,
     })
 }

@@ -68,6 +68,10 @@ pub fn run_row(row: &SqliteRow) -> Result<RunRow> {
         triggered_by: row.text("triggered_by")?,
         triggering_user: row.optional_text("triggering_user")?,
         clear_number: row.number("clear_number")?,
+        backfill: match row.optional_integer("backfill_id")? {
+            Some(id) => Some((id, row.number("backfill_ordinal")?)),
+            None => None,
+        },
         epoch: row.integer("epoch")?,
     })
 }

@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod admission;
+pub mod backfills;
 pub mod changes;
 pub mod dags;
 pub mod fixture;
@@ -66,6 +67,14 @@ macro_rules! conformance {
                 a_run_goes_unless_it_is_running,
                 the_last_automated_run_is_the_one_with_the_latest_date,
                 runs_are_counted_by_state,
+            ]
+            backfills: [
+                a_dag_has_one_active_backfill,
+                slots_have_their_turns_in_order,
+                backfilled_runs_start_within_their_own_limit_and_last,
+                a_cancelled_backfill_fails_what_is_queued,
+                a_run_that_is_made_anew_belongs_to_its_backfill,
+                a_long_backfill_opens_few_runs_ahead,
             ]
             instances: [
                 instances_are_listed_by_filter_order_and_page,
