@@ -10,7 +10,8 @@ on_each!(
     what_failed_is_cleared_and_runs_again,
     what_runs_is_cleared_and_restarts,
     what_a_branch_skipped_stays_skipped,
-    a_run_is_cleared_on_the_newest_version
+    a_run_is_cleared_on_the_newest_version,
+    runs_before_and_after_are_cleared_too
 );
 
 const CLEAR: &str = "/api/v2/dags/again/clearTaskInstances";
@@ -128,5 +129,36 @@ async fn a_run_is_cleared_on_the_newest_version(database: Database) -> Result<()
     let expected = [("gone", "removed"), ("kept", "success"), ("more", "success")];
     assert_eq!(states.iter().map(|(task, state)| (task.as_str(), state.as_str())).collect::<Vec<_>>(), expected);
     assert_eq!(api.xcom("again", &run, "kept", "return_value").await?, "new");
+    Ok(())
+}
+
+async fn runs_before_and_after_are_cleared_too(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = with_operators(&server, &["bash"]).await?;
+    api.apply(&json!({ "dag_id": "again", "tasks": [bash("only", "echo {{ ds }}", &[])] })).await?;
+    let days = ["2026-01-01", "2026-01-02", "2026-01-03"];
+    for day in days {
+        let body = json!({ "dag_run_id": day, "logical_date": format!("{day}T00:00:00Z") });
+        api.post("/api/v2/dags/again/dagRuns", &body).await?;
+    }
+    for day in days {
+        assert_eq!(api.finished("again", day).await?, "success");
+    }
+
+    let body = json!({
+        "dry_run": false, "only_failed": false, "dag_run_id": "2026-01-02", "task_ids": ["only"], "include_future": true
+    });
+    assert_eq!(api.post(CLEAR, &body).await?["total_entries"], 2);
+
+    for (day, tries) in [("2026-01-01", 1), ("2026-01-02", 2), ("2026-01-03", 2)] {
+        assert_eq!(api.finished("again", day).await?, "success");
+        assert_eq!(api.tries("again", day, "only").await?.len(), tries, "{day}");
+    }
+    let mark = json!({ "new_state": "failed", "include_past": true });
+    let path = "/api/v2/dags/again/dagRuns/2026-01-02/taskInstances/only";
+    assert_eq!(api.patch(path, &mark).await?["total_entries"], 2);
+    let bound = json!({ "dry_run": false, "end_date": "2026-01-01T00:00:00Z" });
+    assert_eq!(api.post(CLEAR, &bound).await?["total_entries"], 1, "of the failed ones, the first");
+    assert_eq!(api.finished("again", "2026-01-01").await?, "success");
     Ok(())
 }

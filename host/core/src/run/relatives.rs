@@ -14,23 +14,22 @@ impl Plan {
         upstream: bool,
         downstream: bool,
     ) -> HashSet<&str> {
-        let named: Vec<usize> = task_ids.into_iter().filter_map(|task_id| self.number(task_id)).collect();
+        let named: HashSet<usize> = task_ids.into_iter().filter_map(|task_id| self.number(task_id)).collect();
         let mut found = HashSet::new();
+        // What is to run needs its setups; where everything upstream comes along, they do anyway.
+        let mut needy = if upstream { HashSet::new() } else { named.clone() };
         if downstream {
             let below = self.all_downstream(named.iter().copied());
-            for &task in below.iter().filter(|task| !named.contains(task) && !self.is_setup_or_teardown(**task)) {
-                found.extend(self.setups_of(task));
-            }
+            needy.extend(below.difference(&named));
             found.extend(below);
         }
+        needy.retain(|task| !self.is_setup_or_teardown(*task));
+        found.extend(self.setups_around(&needy));
         for &task in &named {
             if upstream {
                 let above = self.all_upstream(task);
-                let teardowns = above.iter().flat_map(|above| self.teardowns_of(*above)).filter(|end| *end != task);
-                found.extend(teardowns.collect::<Vec<_>>());
+                found.extend(above.iter().flat_map(|above| self.teardowns_of(*above)).filter(|end| *end != task));
                 found.extend(above);
-            } else if !self.is_setup_or_teardown(task) {
-                found.extend(self.setups_of(task));
             }
             if !downstream {
                 found.extend(self.teardowns_of(task));
@@ -43,23 +42,25 @@ impl Plan {
         self.task(task).is_setup || self.task(task).is_teardown
     }
 
-    /// The setups above a task whose teardowns are below it (or that have none), and these teardowns.
-    fn setups_of(&self, task: usize) -> Vec<usize> {
-        let below = self.all_downstream([task]);
-        let mut found = Vec::new();
-        for setup in self.all_upstream(task).into_iter().filter(|above| self.task(*above).is_setup) {
-            let teardowns = self.teardowns_of(setup);
-            if teardowns.is_empty() || teardowns.iter().any(|end| below.contains(end)) {
-                found.push(setup);
-                found.extend(teardowns.into_iter().filter(|end| *end != task));
+    /// The setups above any of these tasks whose teardowns are below it (or that have none), and these teardowns.
+    fn setups_around(&self, tasks: &HashSet<usize>) -> HashSet<usize> {
+        let mut found = HashSet::new();
+        for setup in (0..self.tasks.len()).filter(|task| self.task(*task).is_setup) {
+            let teardowns: Vec<usize> = self.teardowns_of(setup).collect();
+            let after = self.all_downstream([setup]);
+            let before: HashSet<usize> = teardowns.iter().flat_map(|end| self.all_upstream(*end)).collect();
+            let is_within = |task: &usize| after.contains(task) && (teardowns.is_empty() || before.contains(task));
+            if tasks.iter().any(is_within) {
+                found.insert(setup);
+                found.extend(teardowns);
             }
         }
         found
     }
 
     /// None unless the task is a setup.
-    fn teardowns_of(&self, task: usize) -> Vec<usize> {
+    fn teardowns_of(&self, task: usize) -> impl Iterator<Item = usize> {
         let next: &[usize] = if self.task(task).is_setup { &self.tasks[task].downstream } else { &[] };
-        next.iter().copied().filter(|next| self.task(*next).is_teardown).collect()
+        next.iter().copied().filter(|next| self.task(*next).is_teardown)
     }
 }
