@@ -15,6 +15,7 @@ mod connections;
 mod dag_runs;
 mod dag_versions;
 mod dags;
+mod event_logs;
 mod extract;
 mod intervene;
 mod layers;

@@ -15,7 +15,7 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    backfills, connections, dag_runs, dag_versions, dags, layers, monitor, operators, pools, task_groups,
+    backfills, connections, dag_runs, dag_versions, dags, event_logs, layers, monitor, operators, pools, task_groups,
     task_instances, tasks, tenants, tokens, users, variables, xcoms,
 };
 
@@ -26,6 +26,7 @@ const LARGEST_LOGIN: usize = 16 << 10;
 /// so that the brake on logins can tell addresses apart.
 pub fn router(state: ApiState) -> Router {
     let (router, openapi) = described(&state).split_for_parts();
+    state.name_operations(&openapi);
     let router = router
         .merge(SwaggerUi::new("/docs").url("/api/v2/openapi.json", openapi))
         .method_not_allowed_fallback(method_not_allowed)
@@ -45,6 +46,7 @@ fn described(state: &ApiState) -> OpenApiRouter<ApiState> {
     let protected = layers::within(usual(state.settings.body_limit).merge(documents()), timeout)
         .merge(uploads())
         .fallback(no_such_path)
+        .layer(from_fn_with_state(state.clone(), event_logs::record))
         .layer(from_fn_with_state(state.clone(), authenticate));
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(layers::within(logins(), timeout))
@@ -173,6 +175,8 @@ fn setting_routes() -> OpenApiRouter<ApiState> {
 
 fn administration_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
+        .routes(routes!(event_logs::list::get_event_logs))
+        .routes(routes!(event_logs::get::get_event_log))
         .routes(routes!(operators::list::get_operators))
         .routes(routes!(operators::get::get_operator))
         .routes(routes!(operators::version::get_operator_version, operators::yank::yank_operator_version))

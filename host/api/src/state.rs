@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use airlock_blobs::Blobs;
@@ -12,8 +12,10 @@ use airlock_store::wake::Wake;
 use airlock_vault::Vault;
 use chrono::{DateTime, Utc};
 use tokio::sync::Semaphore;
+use utoipa::openapi::OpenApi;
 
 use crate::auth::{LoginLimiter, Passwords};
+use crate::event_logs::Operations;
 use crate::ports::{ConnectionTester, ModuleInspector};
 
 /// Tells the time; tests have their own.
@@ -69,6 +71,7 @@ pub struct Shared {
     pub passwords: Passwords,
     pub logins: LoginLimiter,
     uploads: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    operations: OnceLock<Operations>,
 }
 
 /// The state of the router; cloning shares it.
@@ -81,6 +84,7 @@ impl ApiState {
             passwords: Passwords::new(parts.settings.password_checks),
             logins: LoginLimiter::default(),
             uploads: Mutex::default(),
+            operations: OnceLock::new(),
             parts,
         }))
     }
@@ -98,6 +102,17 @@ impl ApiState {
 
     pub fn passwords(&self) -> &Passwords {
         &self.0.passwords
+    }
+
+    /// The names of the router's operations: none before there is a router.
+    pub fn operations(&self) -> &Operations {
+        static NONE: LazyLock<Operations> = LazyLock::new(Operations::default);
+        self.0.operations.get().unwrap_or(&NONE)
+    }
+
+    pub fn name_operations(&self, openapi: &OpenApi) {
+        // Every router of one state has the same.
+        self.0.operations.get_or_init(|| Operations::of(openapi));
     }
 
     pub fn logins(&self) -> &LoginLimiter {

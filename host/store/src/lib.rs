@@ -9,6 +9,7 @@
 //!   error.
 //! - `now` is an argument: a database's clock is never asked.
 
+pub mod audit;
 pub mod backfills;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -44,6 +45,7 @@ pub trait Store:
     + settings::Settings
     + operators::Operators
     + health::Health
+    + audit::Audit
 {
 }
 
@@ -59,5 +61,6 @@ impl<T> Store for T where
         + settings::Settings
         + operators::Operators
         + health::Health
+        + audit::Audit
 {
 }

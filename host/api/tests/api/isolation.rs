@@ -57,6 +57,7 @@ fn filled(template: &str, token: &str) -> String {
         ("version", "1.0.0"),
         ("tenant", "other"),
         ("username", "zebra_user"),
+        ("event_log_id", "1"),
         ("id", token),
     ] {
         path = path.replace(&format!("{{{name}}}"), value);

@@ -5,6 +5,7 @@ mod administration;
 mod backfills;
 mod clearing;
 mod dags;
+mod event_logs;
 mod faults;
 mod instances;
 mod isolation;

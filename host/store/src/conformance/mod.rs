@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod admission;
+pub mod audit;
 pub mod backfills;
 pub mod changes;
 pub mod dags;
@@ -49,6 +50,9 @@ macro_rules! conformance {
             ]
             health: [
                 a_process_is_known_by_its_heartbeats,
+            ]
+            audit: [
+                what_was_done_is_kept_and_found,
             ]
             dags: [
                 a_version_is_made_only_where_the_content_changes,

@@ -1,0 +1,101 @@
+//! Who did what.
+
+use airlock_core::id::TenantId;
+use airlock_store::audit::{Audit, AuditEntry, AuditFilter, AuditRow};
+use airlock_store::runs::Span;
+use airlock_store::{Page, Paged, StoreResult};
+use async_trait::async_trait;
+use sqlx::Connection;
+use sqlx::sqlite::SqliteRow;
+
+use crate::SqliteStore;
+use crate::error::{Failure, Result};
+use crate::list::{List, Orders};
+use crate::row::{Columns, micros};
+
+const ORDERS: Orders = &[
+    ("id", "entry_id"),
+    ("when", "at"),
+    ("dag_id", "dag_id"),
+    ("task_id", "task_id"),
+    ("run_id", "run_id"),
+    ("event", "event"),
+    ("owner", "owner"),
+    ("extra", "extra"),
+];
+
+#[async_trait]
+impl Audit for SqliteStore {
+    async fn add_audit(&self, tenant: TenantId, entry: &AuditEntry) -> StoreResult<()> {
+        let insert = sqlx::query(
+            "INSERT INTO audit_log (tenant_id, at, event, dag_id, run_id, task_id, map_index, try_number, owner, extra)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        )
+        .bind(tenant.0)
+        .bind(micros(entry.at))
+        .bind(&entry.event)
+        .bind(&entry.dag_id)
+        .bind(&entry.run_id)
+        .bind(&entry.task_id)
+        .bind(entry.map_index)
+        .bind(entry.try_number)
+        .bind(&entry.owner)
+        .bind(&entry.extra);
+        insert
+            .execute(&mut *self.writer().await)
+            .await
+            .map_err(|error| Failure::from(error).or_missing("tenant", &tenant.to_string()))?;
+        Ok(())
+    }
+
+    async fn audit(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AuditRow>> {
+        let select = sqlx::query("SELECT * FROM audit_log WHERE tenant_id = ?1 AND entry_id = ?2");
+        let row = select.bind(tenant.0).bind(id).fetch_optional(&mut *self.reader().await).await;
+        Ok(row.map_err(Failure::from)?.as_ref().map(audit_row).transpose()?)
+    }
+
+    async fn list_audit(&self, tenant: TenantId, filter: &AuditFilter, page: &Page) -> StoreResult<Paged<AuditRow>> {
+        Ok(list(self, tenant, filter, page).await?)
+    }
+}
+
+async fn list(store: &SqliteStore, tenant: TenantId, filter: &AuditFilter, page: &Page) -> Result<Paged<AuditRow>> {
+    let mut list = List::new("FROM audit_log", "tenant_id", tenant);
+    list.equal("dag_id = ?", filter.dag_id.as_deref());
+    list.equal("run_id = ?", filter.run_id.as_deref());
+    list.equal("task_id = ?", filter.task_id.as_deref());
+    list.equal("owner = ?", filter.owner.as_deref());
+    if let Some(map_index) = filter.map_index {
+        list.integer("map_index = ?", map_index.into());
+    }
+    if let Some(try_number) = filter.try_number {
+        list.integer("try_number = ?", try_number.into());
+    }
+    list.any("event IN (SELECT value FROM json_each(?))", filter.included_events.iter().map(String::as_str));
+    list.any("event NOT IN (SELECT value FROM json_each(?))", filter.excluded_events.iter().map(String::as_str));
+    list.span("at", &Span { gt: filter.after, lt: filter.before, ..Span::default() });
+    list.like("dag_id LIKE ?", filter.dag_id_pattern.as_deref());
+    list.like("run_id LIKE ?", filter.run_id_pattern.as_deref());
+    list.like("task_id LIKE ?", filter.task_id_pattern.as_deref());
+    list.like("owner LIKE ?", filter.owner_pattern.as_deref());
+    list.like("event LIKE ?", filter.event_pattern.as_deref());
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
+    let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "entry_id", page).await?;
+    Ok(Paged { items: rows.iter().map(audit_row).collect::<Result<_>>()?, total })
+}
+
+fn audit_row(row: &SqliteRow) -> Result<AuditRow> {
+    let entry = AuditEntry {
+        at: row.instant("at")?,
+        event: row.text("event")?,
+        dag_id: row.optional_text("dag_id")?,
+        run_id: row.optional_text("run_id")?,
+        task_id: row.optional_text("task_id")?,
+        map_index: row.optional_integer("map_index")?.and_then(|index| i32::try_from(index).ok()),
+        try_number: row.optional_integer("try_number")?.and_then(|number| u32::try_from(number).ok()),
+        owner: row.text("owner")?,
+        extra: row.optional_text("extra")?,
+    };
+    Ok(AuditRow { id: row.integer("entry_id")?, entry })
+}
