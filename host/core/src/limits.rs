@@ -28,6 +28,8 @@ pub struct Limits {
     pub xcom_bytes: u64,
     /// XCom values of one try.
     pub xcom_count: u32,
+    /// Elements of a value that other tasks are mapped over: Airflow's `max_map_length`.
+    pub map_length: u32,
     /// Bytes in the scratch folder.
     pub scratch_bytes: u64,
     /// Bytes of the guest's stack.
@@ -47,6 +49,7 @@ impl Default for Limits {
             log_bytes: 4 << 20,
             xcom_bytes: 1 << 20,
             xcom_count: 256,
+            map_length: 1024,
             scratch_bytes: 256 << 20,
             stack_bytes: 512 << 10,
         }
@@ -67,6 +70,7 @@ pub struct LimitOverrides {
     pub log_bytes: Option<u64>,
     pub xcom_bytes: Option<u64>,
     pub xcom_count: Option<u32>,
+    pub map_length: Option<u32>,
     pub scratch_bytes: Option<u64>,
     pub stack_bytes: Option<u64>,
 }
@@ -89,6 +93,7 @@ impl Limits {
             log_bytes: least(self.log_bytes, task.log_bytes),
             xcom_bytes: least(self.xcom_bytes, task.xcom_bytes),
             xcom_count: least(self.xcom_count, task.xcom_count),
+            map_length: least(self.map_length, task.map_length),
             scratch_bytes: least(self.scratch_bytes, task.scratch_bytes),
             stack_bytes: least(self.stack_bytes, task.stack_bytes),
         }

@@ -59,6 +59,10 @@ pub enum TryResult {
     /// The value was pushed as the XCom `return_value`, if there was one.
     Success {
         value: Option<Value>,
+        /// How many elements the value has that was pushed, for tasks that are mapped over it; 1 for an instance of a mapped
+        /// task; none if nothing was pushed that can be mapped over.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        length: Option<u32>,
     },
     Skip {
         reason: Option<String>,

@@ -70,6 +70,7 @@ fn dag() -> Dag {
 
 fn scope() -> Scope {
     Scope {
+        arguments: Map::new(),
         dag: Arc::new(dag()),
         task_id: "t".to_owned(),
         params: Map::new(),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use airlock_core::dag::Dag;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
-use airlock_core::run::{Event, Instance, NewInstance, Plan, RunFacts, RunMachine};
+use airlock_core::run::{Event, Instance, Plan, RunFacts, RunMachine};
 use airlock_store::driving::LoadedRun;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -43,7 +43,8 @@ impl Held {
         let LoadedRun { run, dag, instances, policy } = loaded;
         let plan = self.plan(run.key.tenant, &run.dag_id, run.dag_version, dag);
         let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
-        let known: Vec<Instance> = instances.into_iter().map(Instance::from).chain(new.iter().map(unstarted)).collect();
+        let known: Vec<Instance> =
+            instances.into_iter().map(Instance::from).chain(new.iter().map(Instance::from)).collect();
         // The first run of a backfill has nothing before it that it could wait for.
         let ignores_past = run.backfill.is_some_and(|(_, ordinal)| ordinal == 1);
         let facts = RunFacts { logical_date: run.logical_date, started_at: run.started_at, ignores_past };
@@ -122,21 +123,5 @@ impl Held {
         let plan = Arc::new(Plan::new(dag));
         self.plans.insert(name, Arc::downgrade(&plan));
         plan
-    }
-}
-
-fn unstarted(new: &NewInstance) -> Instance {
-    Instance {
-        id: new.id,
-        task_id: new.task_id.clone(),
-        map_index: new.map_index,
-        state: new.state,
-        try_number: 0,
-        max_tries: new.max_tries,
-        first_started_at: None,
-        wake_at: None,
-        reschedules: 0,
-        resume_state: None,
-        skips: Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ pub(crate) struct Round {
 impl Round {
     pub(crate) fn create(&mut self, key: RunKey, instances: Vec<NewInstance>) {
         if !instances.is_empty() {
-            self.changes.entry(key).or_default().create = instances;
+            self.changes.entry(key).or_default().create.extend(instances);
         }
     }
 
@@ -37,6 +37,11 @@ impl Round {
         for effect in effects {
             match effect {
                 Effect::Move(moved) => self.changes.entry(key).or_default().moves.push(moved),
+                Effect::Expand { first, create } => {
+                    let change = self.changes.entry(key).or_default();
+                    change.expand.extend(first);
+                    change.create.extend(create);
+                }
                 Effect::WakeAt(at) => wake_at.push(at),
                 Effect::Reload => {
                     self.reload.insert(key);

@@ -33,6 +33,7 @@ const ORDERS: Orders = &[
     ("run_id", "r.run_id"),
     ("task_id", "i.task_id"),
     ("map_index", "i.map_index"),
+    ("rendered_map_index", "i.rendered_map_index"),
     ("state", "i.state"),
     ("try_number", "i.try_number"),
     ("duration", "i.ended_at - i.started_at"),
@@ -125,8 +126,9 @@ async fn list(
     list.some("r.dag_id = ANY (?)", filter.dag_ids.as_deref());
     list.some("r.run_id = ANY (?)", filter.run_ids.as_deref());
     list.any("i.task_id = ANY (?)", filter.task_ids.iter().map(String::as_str));
-    if let Some(map_index) = filter.map_index {
-        list.condition("i.map_index = ?", Bound::Integer(map_index.into()));
+    list.any_number("i.map_index = ANY (?)", &filter.map_indexes);
+    if filter.only_mapped {
+        list.condition("i.map_index >= ?", Bound::Integer(0));
     }
     let states = filter.states.iter().map(|state| state.map_or("", |state| state.as_str()));
     list.any("coalesce(i.state, '') = ANY (?)", states);
@@ -180,6 +182,8 @@ pub fn instance_row(row: &PgRow) -> Result<InstanceRow> {
         note: row.get("note")?,
         message: row.get("message")?,
         rendered_fields,
+        map_length: row.get::<Option<i64>>("map_length")?.and_then(|length| u32::try_from(length).ok()),
+        rendered_map_index: row.get("rendered_map_index")?,
         dag_version: row.number("dag_version")?,
         logical_date: row.get("logical_date")?,
         run_after: row.get("run_after")?,

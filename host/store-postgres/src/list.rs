@@ -57,9 +57,9 @@ impl List {
     }
 
     /// As [`List::any`], of numbers.
-    pub fn any_number(&mut self, condition: &'static str, values: &[u32]) {
+    pub fn any_number(&mut self, condition: &'static str, values: &[impl Into<i64> + Copy]) {
         if !values.is_empty() {
-            self.condition(condition, Bound::Integers(values.iter().copied().map(i64::from).collect()));
+            self.condition(condition, Bound::Integers(values.iter().map(|value| (*value).into()).collect()));
         }
     }
 

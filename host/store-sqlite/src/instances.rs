@@ -34,6 +34,7 @@ const ORDERS: Orders = &[
     ("run_id", "r.run_id"),
     ("task_id", "i.task_id"),
     ("map_index", "i.map_index"),
+    ("rendered_map_index", "i.rendered_map_index"),
     ("state", "i.state"),
     ("try_number", "i.try_number"),
     ("duration", "i.ended_at - i.started_at"),
@@ -126,8 +127,9 @@ async fn list(
     list.some("r.dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
     list.some("r.run_id IN (SELECT value FROM json_each(?))", filter.run_ids.as_deref());
     list.any("i.task_id IN (SELECT value FROM json_each(?))", filter.task_ids.iter().map(String::as_str));
-    if let Some(map_index) = filter.map_index {
-        list.integer("i.map_index = ?", map_index.into());
+    list.any("i.map_index IN (SELECT value FROM json_each(?))", filter.map_indexes.iter().copied());
+    if filter.only_mapped {
+        list.integer("i.map_index >= ?", 0);
     }
     let states = filter.states.iter().map(|state| state.map_or("", |state| state.as_str()));
     list.any("coalesce(i.state, '') IN (SELECT value FROM json_each(?))", states);
@@ -182,6 +184,8 @@ pub fn instance_row(row: &SqliteRow) -> Result<InstanceRow> {
         note: row.optional_text("note")?,
         message: row.optional_text("message")?,
         rendered_fields,
+        map_length: row.optional_integer("map_length")?.and_then(|length| u32::try_from(length).ok()),
+        rendered_map_index: row.optional_text("rendered_map_index")?,
         dag_version: row.number("dag_version")?,
         logical_date: row.optional_instant("logical_date")?,
         run_after: row.instant("run_after")?,

@@ -49,6 +49,10 @@ pub struct InstanceRow {
     pub message: Option<String>,
     /// The template fields as rendered for the newest try.
     pub rendered_fields: Option<Map<String, Value>>,
+    /// See [`airlock_core::run::Instance::map_length`].
+    pub map_length: Option<u32>,
+    /// What `map_index_template` made of this instance of a mapped task.
+    pub rendered_map_index: Option<String>,
     pub dag_version: u32,
     pub logical_date: Option<DateTime<Utc>>,
     pub run_after: DateTime<Utc>,
@@ -69,6 +73,7 @@ impl From<InstanceRow> for airlock_core::run::Instance {
             reschedules: row.reschedules,
             resume_state: row.resume_state,
             skips: row.skips,
+            map_length: row.map_length,
         }
     }
 }
@@ -102,7 +107,10 @@ pub struct InstanceFilter {
     /// Any of these; an empty list fits nothing.
     pub run_ids: Option<Vec<String>>,
     pub task_ids: Vec<String>,
-    pub map_index: Option<i32>,
+    /// Any of these, if there are any.
+    pub map_indexes: Vec<i32>,
+    /// Only instances of mapped tasks that have been made.
+    pub only_mapped: bool,
     /// `None` inside is Airflow's `no_status`.
     pub states: Vec<Option<TaskState>>,
     pub pools: Vec<String>,

@@ -107,6 +107,10 @@ pub trait Queue: Send + Sync {
     /// lost, is accepted twice and counts once.
     async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>>;
 
+    /// Notes what people call the instance of a mapped task whose try this is, as long as the try is running under this token.
+    /// Answers whether it is.
+    async fn name_instance(&self, run: RunKey, instance: Uuid, lease_token: Uuid, name: &str) -> StoreResult<bool>;
+
     /// Puts claimed tries back that have not begun: they are queued again, under the same try number.
     async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64>;
 

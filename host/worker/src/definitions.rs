@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use airlock_core::dag::Dag;
+use airlock_core::dag::{Dag, Task};
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::runs::RunRow;
 use airlock_store::tenants::Tenant;
@@ -21,9 +21,31 @@ const CAPACITY: usize = 1024;
 pub(crate) struct Definition {
     pub dag: Arc<Dag>,
     positions: HashMap<String, usize>,
+    /// By task: the first of the tasks that are mapped over it.
+    mapped_over: HashMap<String, String>,
 }
 
 impl Definition {
+    fn new(dag: Arc<Dag>) -> Self {
+        let positions = dag.tasks.iter().enumerate().map(|(position, task)| (task.task_id.clone(), position)).collect();
+        let mut mapped_over = HashMap::new();
+        for task in &dag.tasks {
+            for source in task.mapping.iter().flat_map(|mapping| mapping.sources()) {
+                mapped_over.entry(source.to_owned()).or_insert_with(|| task.task_id.clone());
+            }
+        }
+        Self { dag, positions, mapped_over }
+    }
+
+    pub fn task(&self, task_id: &str) -> Option<&Task> {
+        self.dag.tasks.get(self.position(task_id)?)
+    }
+
+    /// A task that is mapped over this one, if there is one.
+    pub fn mapped_over(&self, task_id: &str) -> Option<&str> {
+        self.mapped_over.get(task_id).map(String::as_str)
+    }
+
     /// Where the task is among the DAG's tasks.
     pub fn position(&self, task_id: &str) -> Option<usize> {
         self.positions.get(task_id).copied()
@@ -54,8 +76,7 @@ impl Definitions {
         }
         let found = self.store.dag_version(tenant, dag_id, version).await?;
         let dag = found.ok_or_else(|| missing("version of the DAG", &format!("{dag_id} {version}")))?.dag;
-        let positions = dag.tasks.iter().enumerate().map(|(position, task)| (task.task_id.clone(), position)).collect();
-        Ok(self.dags.put(key, Definition { dag, positions }))
+        Ok(self.dags.put(key, Definition::new(dag)))
     }
 
     pub async fn run(&self, key: RunKey, dag_id: &str, run_id: &str) -> StoreResult<Arc<RunRow>> {

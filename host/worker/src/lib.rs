@@ -9,6 +9,7 @@ mod dag_runs;
 mod definitions;
 mod heartbeat;
 mod lookup;
+mod mapping;
 mod options;
 mod prepare;
 mod report;

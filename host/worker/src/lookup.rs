@@ -104,8 +104,9 @@ impl Lookup for TryLookup {
     }
 }
 
-fn scope(claimed: &ClaimedTry, facts: &Facts) -> Scope {
+fn scope(claimed: &ClaimedTry, facts: &Facts, arguments: Map<String, Value>) -> Scope {
     Scope {
+        arguments,
         dag: facts.definition.dag.clone(),
         task_id: claimed.task_id.clone(),
         params: facts.params.clone(),
@@ -137,6 +138,38 @@ impl Shared {
         facts: &Arc<Facts>,
         services: &Arc<TryServices>,
     ) -> Result<Map<String, Value>, Failure> {
+        let native = facts.definition.dag.render_template_as_native_obj;
+        let options = RenderOptions { native, ..RenderOptions::default() };
+        let (fields, scope) =
+            (facts.task().resolved.template_fields.clone(), scope(claimed, facts, facts.arguments.clone()));
+        self.render_some(facts, facts.arguments.clone(), fields, scope, options, services).await
+    }
+
+    /// A text about this instance, rendered with its arguments as they are called with.
+    pub async fn render_name(
+        &self,
+        claimed: &ClaimedTry,
+        facts: &Arc<Facts>,
+        template: String,
+        arguments: Map<String, Value>,
+        services: &Arc<TryServices>,
+    ) -> Result<String, Failure> {
+        let field = "map_index_template".to_owned();
+        let alone = Map::from_iter([(field.clone(), Value::from(template))]);
+        let scope = scope(claimed, facts, arguments);
+        let rendered = self.render_some(facts, alone, vec![field], scope, RenderOptions::default(), services).await?;
+        Ok(rendered.into_values().find_map(|value| value.as_str().map(str::to_owned)).unwrap_or_default())
+    }
+
+    async fn render_some(
+        &self,
+        facts: &Arc<Facts>,
+        arguments: Map<String, Value>,
+        fields: Vec<String>,
+        scope: Scope,
+        options: RenderOptions,
+        services: &Arc<TryServices>,
+    ) -> Result<Map<String, Value>, Failure> {
         let lookup = Arc::new(TryLookup {
             services: services.clone(),
             store: self.parts.store.clone(),
@@ -145,13 +178,8 @@ impl Shared {
             task_grants: facts.task().grants.clone().unwrap_or_default(),
             runtime: Handle::current(),
         });
-        let (scope, facts) = (scope(claimed, facts), facts.clone());
-        let rendering = tokio::task::spawn_blocking(move || {
-            let task = facts.task();
-            let native = facts.definition.dag.render_template_as_native_obj;
-            let options = RenderOptions { native, ..RenderOptions::default() };
-            render_fields(&task.args, &task.resolved.template_fields, &scope, lookup, options)
-        });
+        let rendering =
+            tokio::task::spawn_blocking(move || render_fields(&arguments, &fields, &scope, lookup, options));
         let rendered = rendering.await.map_err(|error| {
             let message = format!("rendering the templates ended unexpectedly: {error}");
             Failure { cause: FailureCause::Host, retryable: true, message, backtrace: None }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use airlock_core::dag::{Task, params};
+use airlock_core::dag::{InstanceArguments, Task, params};
 use airlock_core::digest::Digest;
 use airlock_core::limits::Limits;
 use airlock_core::outcome::{Failure, FailureCause};
@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::claim::Shared;
 use crate::definitions::Definition;
+use crate::mapping::mapped_arguments;
 use crate::services::TryServices;
 
 pub(crate) struct Prepared {
@@ -33,6 +34,10 @@ pub(crate) struct Prepared {
 }
 
 impl Prepared {
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
     pub fn task(&self) -> &Task {
         // The position was found in this very definition.
         &self.definition.dag.tasks[self.position]
@@ -46,6 +51,10 @@ pub(crate) struct Facts {
     pub run: Arc<RunRow>,
     pub tenant: Arc<Tenant>,
     pub params: Map<String, Value>,
+    /// The task's arguments as written: its own, and those that mapping gives to this instance.
+    pub arguments: Map<String, Value>,
+    /// Those that mapping takes from other tasks; nothing in them is a template.
+    pub pulled: Map<String, Value>,
 }
 
 impl Facts {
@@ -57,22 +66,26 @@ impl Facts {
 impl Shared {
     /// Everything that can be wrong before the module is called is found here; the failure says what.
     pub async fn prepare(&self, claimed: &ClaimedTry, services: &Arc<TryServices>) -> Result<Prepared, Failure> {
-        let facts = Arc::new(self.facts(claimed).await?);
+        let facts = Arc::new(self.facts(claimed, services).await?);
         let task = facts.task();
         let module = task.resolved.digest.parse::<Digest>().map_err(|error| hopeless(error.to_string()))?;
         // With native types a text is a Python literal or itself, so that every text has to be looked at.
         let native = facts.definition.dag.render_template_as_native_obj;
-        let mut template_fields = task.resolved.template_fields.iter().filter_map(|field| task.args.get(field));
+        let mut template_fields = task.resolved.template_fields.iter().filter_map(|field| facts.arguments.get(field));
         let needs_rendering = template_fields.any(|value| native || template::contains_template(value));
-        let (arguments, rendered_fields) = if needs_rendering {
-            let rendered = self.render(claimed, &facts, services).await?;
-            self.check_arguments(claimed, task, &rendered).await?;
+        let mut arguments =
+            if needs_rendering { self.render(claimed, &facts, services).await? } else { facts.arguments.clone() };
+        arguments.extend(facts.pulled.clone());
+        // What the document says of a task that is not mapped was checked when it was sent.
+        let rendered_fields = if needs_rendering || task.mapping.is_some() {
+            self.check_arguments(claimed, task, &arguments).await?;
             let fields = task.resolved.template_fields.iter();
-            let fields = fields.filter_map(|field| Some((field.clone(), rendered.get(field)?.clone()))).collect();
-            (rendered, Some(services.masked_fields(&fields)))
+            let fields = fields.filter_map(|field| Some((field.clone(), arguments.get(field)?.clone()))).collect();
+            Some(services.masked_fields(&fields))
         } else {
-            (task.args.clone(), None)
+            None
         };
+        self.name_instance(claimed, &facts, &arguments, services).await?;
         let policy = &facts.tenant.policy;
         let caller = Caller {
             tenant: claimed.run.tenant,
@@ -93,7 +106,7 @@ impl Shared {
         })
     }
 
-    async fn facts(&self, claimed: &ClaimedTry) -> Result<Facts, Failure> {
+    async fn facts(&self, claimed: &ClaimedTry, services: &TryServices) -> Result<Facts, Failure> {
         let tenant_id = claimed.run.tenant;
         let definition = self.definitions.definition(tenant_id, &claimed.dag_id, claimed.dag_version).await;
         let definition = definition.map_err(unreachable_store)?;
@@ -106,7 +119,10 @@ impl Shared {
         let task = &definition.dag.tasks[position];
         let params =
             params::for_task(&definition.dag, task, &run.conf).map_err(|faults| hopeless(faults.to_string()))?;
-        Ok(Facts { position, run, tenant, params, definition })
+        let InstanceArguments { written, pulled } = mapped_arguments(claimed, &definition, task, services).await?;
+        let mut arguments = task.args.clone();
+        arguments.extend(written);
+        Ok(Facts { position, run, tenant, params, arguments, pulled, definition })
     }
 
     /// Templates can make anything of an argument: what came out is held against the operator's schema.

@@ -98,6 +98,11 @@ impl TryServices {
         }
     }
 
+    /// A text as people may see it.
+    pub fn masked_text(&self, text: &str) -> String {
+        self.masker().mask(text).into_owned()
+    }
+
     /// Rendered fields as people may see them.
     pub fn masked_fields(&self, fields: &Map<String, Value>) -> Map<String, Value> {
         let masker = self.masker();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_core::dag::Task;
 use airlock_core::outcome::{Failure, FailureCause, TryResult};
 use airlock_sandbox::capability::Capabilities;
 use airlock_sandbox::capability::task::{LogLevel, LogRecord, LogSource, TaskServices};
@@ -13,11 +12,9 @@ use serde_json::{Map, Value};
 
 use crate::claim::Shared;
 use crate::heartbeat::{Stop, StopReason};
+use crate::mapping::{RETURN_VALUE, length_of};
 use crate::prepare::Prepared;
 use crate::services::TryServices;
-
-/// Airflow's key of what a task returns.
-const RETURN_VALUE: &str = "return_value";
 
 impl Shared {
     /// Runs a claimed try to the end of its call. None: the try is not this worker's any more.
@@ -30,7 +27,7 @@ impl Shared {
             Ok(prepared) => {
                 rendered_fields = prepared.rendered_fields.clone().map(Value::Object);
                 let result = self.call(&claimed, &prepared, &services, &stop).await;
-                take_xcoms(result, prepared.task(), &mut xcoms)
+                take_xcoms(result, &prepared, &mut xcoms)
             }
         };
         let result = match stop.reason() {
@@ -116,9 +113,16 @@ fn failure(cause: FailureCause, message: String) -> TryResult {
 }
 
 /// Takes what is to be pushed out of a result: a value is stored once, as an XCom.
-fn take_xcoms(result: TryResult, task: &Task, xcoms: &mut Vec<(String, Value)>) -> TryResult {
+fn take_xcoms(result: TryResult, prepared: &Prepared, xcoms: &mut Vec<(String, Value)>) -> TryResult {
+    let task = prepared.task();
     let (returned, result) = match result {
-        TryResult::Success { value } => (value, TryResult::Success { value: None }),
+        TryResult::Success { value, .. } => {
+            let value = value.filter(|value| task.do_xcom_push && !value.is_null());
+            match length_of(value.as_ref(), prepared.definition(), task, &prepared.limits) {
+                Ok(length) => (value, TryResult::Success { value: None, length }),
+                Err(failure) => return TryResult::Failure(failure),
+            }
+        }
         TryResult::Branch { follow } => (Some(Value::from(follow.clone())), TryResult::Branch { follow }),
         other => (None, other),
     };

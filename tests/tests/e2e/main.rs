@@ -9,6 +9,7 @@ mod control;
 mod cross_dag;
 mod demo;
 mod each;
+mod mapping;
 mod operators;
 mod python;
 mod recovery;

@@ -79,7 +79,7 @@ impl TaskResponse {
             params: params(&task.params),
             // Airflow names a Python class here; ours is the module.
             class_ref: json!({ "module_path": task.resolved.digest, "class_name": task.resolved.name }),
-            is_mapped: Some(false),
+            is_mapped: Some(task.mapping.is_some()),
             extra_links: Vec::new(),
         }
     }

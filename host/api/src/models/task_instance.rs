@@ -1,6 +1,7 @@
 //! Task instances, their tries, and their logs.
 
 use airlock_core::dag::{Dag, Task};
+use airlock_core::id::UNMAPPED;
 use airlock_core::mask::redacted;
 use airlock_core::state::TaskState;
 use airlock_store::dags::DagVersion;
@@ -118,7 +119,10 @@ impl TaskInstanceResponse {
             logical_date: row.logical_date,
             run_after: row.run_after,
             note: row.note.clone(),
-            rendered_map_index: None,
+            rendered_map_index: row
+                .rendered_map_index
+                .clone()
+                .or_else(|| (row.map_index != UNMAPPED).then(|| row.map_index.to_string())),
             rendered_fields: row.rendered_fields.as_ref().map(redacted).unwrap_or_default(),
             trigger: None,
             triggerer_job: None,

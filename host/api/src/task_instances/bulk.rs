@@ -102,7 +102,7 @@ impl BulkTarget for Instances<'_> {
             dag_id: Some(key.dag_id.clone()),
             run_id: Some(key.run_id.clone()),
             task_ids: vec![key.task_id.clone()],
-            map_index: key.map_index,
+            map_indexes: key.map_index.into_iter().collect(),
             ..InstanceFilter::default()
         };
         let page = Page { limit: 1, ..Page::default() };

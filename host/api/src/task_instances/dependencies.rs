@@ -88,6 +88,7 @@ fn instance(run: &Standing, task_id: &str, map_index: i32) -> Option<Instance> {
             reschedules: 0,
             resume_state: None,
             skips: Vec::new(),
+            map_length: None,
         })
     };
     found.cloned().or_else(to_come)

@@ -9,7 +9,7 @@ use super::{ORDER, responses, states};
 use crate::extract::{CursorQuery, PageQuery, Path, Principal, Query, Spans, Unsupported, pattern};
 use crate::lookup;
 use crate::models::TaskInstanceCollection;
-use crate::problem::{Answer, Problem, Refusals};
+use crate::problem::{Answer, Refusals};
 use crate::state::ApiState;
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -24,7 +24,6 @@ pub struct Filter {
     pub operator: Vec<String>,
     pub version_number: Vec<u32>,
     pub try_number: Vec<u32>,
-    /// At most one.
     pub map_index: Vec<i32>,
     pub dag_id_pattern: Option<String>,
     pub run_id_pattern: Option<String>,
@@ -33,14 +32,11 @@ pub struct Filter {
 impl Filter {
     /// The filter below a path's DAG and run, each `~` for all.
     pub fn instances(self, dag_id: String, run_id: String, spans: &Spans) -> Answer<InstanceFilter> {
-        if self.map_index.len() > 1 {
-            return Err(Problem::bad_request("this server filters by one `map_index` at a time"));
-        }
         Ok(InstanceFilter {
             dag_id: lookup::unless_all(dag_id),
             run_id: lookup::unless_all(run_id),
             task_ids: self.task_id.into_iter().collect(),
-            map_index: self.map_index.first().copied(),
+            map_indexes: self.map_index,
             states: states(&self.state)?,
             pools: self.pool,
             queues: self.queue,

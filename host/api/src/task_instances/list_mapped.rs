@@ -5,7 +5,8 @@ use axum::extract::State;
 use super::list::Filter;
 use super::{ORDER, responses};
 use crate::extract::{PageQuery, Path, Principal, Query, Spans, Unsupported};
-use crate::models::{Entries, TaskInstanceCollection};
+use crate::lookup;
+use crate::models::{Entries, TaskInstanceCollection, task_of};
 use crate::problem::{Answer, Problem, Refusals};
 use crate::state::ApiState;
 
@@ -26,14 +27,25 @@ pub async fn get_mapped_task_instances(
 ) -> Answer<Json<TaskInstanceCollection>> {
     principal.may(Action::Read, Resource::TaskInstance)?;
     let page = page.page(ORDER)?;
-    let unknown = format!("Task id {task_id} is not in run `{run_id}` of Dag `{dag_id}`");
+    let store = &*state.store;
+    let run = lookup::run(store, principal.tenant, &dag_id, &run_id).await?;
     let mut filter = filter.instances(dag_id, run_id, &spans)?;
+    filter.only_mapped = true;
     filter.task_ids = vec![task_id];
-    let rows = state.store.list_instances(principal.tenant, &filter, &page).await?;
+    let rows = store.list_instances(principal.tenant, &filter, &page).await?;
+    // No instance may also mean that none has been made, or that there was nothing to map over.
     if rows.total == 0 {
-        return Err(Problem::not_found(unknown));
+        let version = store.dag_version(principal.tenant, &run.dag_id, run.dag_version).await?;
+        let task_id = filter.task_ids.concat();
+        match version.as_ref().and_then(|version| task_of(&version.dag, &task_id)) {
+            None => return Err(Problem::not_found(format!("Task id {task_id} not found"))),
+            Some(task) if task.mapping.is_none() => {
+                return Err(Problem::not_found(format!("Task id {task_id} is not mapped")));
+            }
+            Some(_) => {}
+        }
     }
-    let task_instances = responses(&*state.store, principal.tenant, &rows.items).await?;
+    let task_instances = responses(store, principal.tenant, &rows.items).await?;
     let entries = Entries { total_entries: Some(rows.total), ..Entries::default() };
     Ok(Json(TaskInstanceCollection { task_instances, entries }))
 }

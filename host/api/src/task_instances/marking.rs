@@ -147,10 +147,12 @@ impl<'a> Marking<'a> {
             dag_id: Some(self.run.dag_id.clone()),
             run_id: Some(self.run.run_id.clone()),
             task_ids: self.selections.iter().map(|selection| selection.task_id.clone()).collect(),
-            map_index: match self.target {
+            map_indexes: match self.target {
                 Target::Task(_, map_index) => map_index,
                 Target::Group(_) => None,
-            },
+            }
+            .into_iter()
+            .collect(),
             ..InstanceFilter::default()
         };
         let page = Page { limit: MOST_INSTANCES, ..Page::default() };

@@ -30,6 +30,7 @@ const ORDER: &Order = &[
     ("start_date", "start_date"),
     ("end_date", "end_date"),
     ("map_index", "map_index"),
+    ("rendered_map_index", "rendered_map_index"),
     ("task_id", "task_id"),
     ("queued_when", "queued_when"),
     ("logical_date", "logical_date"),

@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::Mapping;
 use crate::limits::{Grants, LimitOverrides};
 use crate::state::{TriggerRule, UnknownName, WeightRule};
 
@@ -92,6 +93,9 @@ pub struct Task {
     /// Whether a teardown's failure fails the run.
     #[serde(default)]
     pub on_failure_fail_dagrun: bool,
+    /// None: there is one instance of this task in each run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<Mapping>,
 }
 
 /// What applies to a task whose operator answers "not yet".

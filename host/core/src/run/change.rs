@@ -68,6 +68,8 @@ pub struct Settles {
     pub rendered_fields: Option<Value>,
     /// The direct successors that the try has decided against. The instance keeps them until its next try ends.
     pub skips: Vec<String>,
+    /// See [`super::Instance::map_length`]; kept where there is a final state.
+    pub map_length: Option<u32>,
 }
 
 impl Settles {
@@ -83,6 +85,7 @@ impl Settles {
             message: Some(why.to_owned()),
             rendered_fields: None,
             skips: Vec::new(),
+            map_length: None,
         }
     }
 }
@@ -96,6 +99,8 @@ pub struct RunChange {
     pub refresh: Vec<NewInstance>,
     /// Instances that go, with their tries and XComs.
     pub remove: Vec<Uuid>,
+    /// Instances that stood for all of a mapped task and become those with the map index 0, after the new ones are made.
+    pub expand: Vec<Uuid>,
     /// Applied in this order.
     pub moves: Vec<Move>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
@@ -130,6 +135,7 @@ impl RunChange {
         self.create.is_empty()
             && self.refresh.is_empty()
             && self.remove.is_empty()
+            && self.expand.is_empty()
             && self.moves.is_empty()
             && self.run_state.is_none()
             && self.dag_version.is_none()

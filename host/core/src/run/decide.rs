@@ -25,10 +25,13 @@ impl RunMachine {
     }
 
     fn carry_out(&mut self, task: usize, decision: Decision, now: DateTime<Utc>) {
-        let rule = self.plan.task(task).trigger_rule;
-        let why = match self.groups[task].left_out {
-            0 => format!("by the trigger rule `{rule}`"),
-            _ => "by the decision of a task before it, which still stands".to_owned(),
+        if decision == Decision::Run {
+            self.make_instances(task, now);
+        }
+        let why = match (self.groups[task].left_out, self.decide_by_sources(task)) {
+            (1.., _) => "by the decision of a task before it, which still stands".to_owned(),
+            (0, Decision::Skip | Decision::UpstreamFailed) => "what it is mapped over is not there".to_owned(),
+            (0, _) => format!("by the trigger rule `{}`", self.plan.task(task).trigger_rule),
         };
         for number in std::mem::take(&mut self.groups[task].pending) {
             let is_pending =
@@ -52,12 +55,17 @@ impl RunMachine {
         if rule == TriggerRule::Always {
             return Decision::Run;
         }
+        let by_sources = self.decide_by_sources(task);
+        if matches!(by_sources, Decision::Skip | Decision::UpstreamFailed) {
+            return by_sources;
+        }
         let by_setups = rule::decide_by_setups(&group.setups);
         if matches!(by_setups, Decision::Skip | Decision::UpstreamFailed) {
             return by_setups;
         }
+        let waits = by_setups == Decision::Wait || by_sources == Decision::Wait;
         match rule::decide(rule, &group.direct) {
-            Decision::Run if by_setups == Decision::Wait || !group.scope.all_done() => Decision::Wait,
+            Decision::Run if waits || !group.scope.all_done() => Decision::Wait,
             decision => decision,
         }
     }

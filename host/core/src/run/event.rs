@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::change::Move;
+use super::change::{Move, NewInstance};
 use super::past::Past;
 use crate::outcome::{Failure, FailureCause, TryResult};
 use crate::state::{RunState, TaskState};
@@ -27,6 +27,28 @@ pub struct Instance {
     /// The direct successors that its last try decided against (a branch, a short circuit): while it stands as a success, they are
     /// skipped, even when they are cleared.
     pub skips: Vec<String>,
+    /// How many elements its last try returned, for tasks that are mapped over it; none if it returned nothing like that.
+    pub map_length: Option<u32>,
+}
+
+/// An instance that has just been made.
+impl From<&NewInstance> for Instance {
+    fn from(new: &NewInstance) -> Self {
+        Self {
+            id: new.id,
+            task_id: new.task_id.clone(),
+            map_index: new.map_index,
+            state: new.state,
+            try_number: 0,
+            max_tries: new.max_tries,
+            first_started_at: None,
+            wake_at: None,
+            reschedules: 0,
+            resume_state: None,
+            skips: Vec::new(),
+            map_length: None,
+        }
+    }
 }
 
 impl Instance {
@@ -114,6 +136,12 @@ impl EndedTry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Move(Move),
+    /// The instances of a mapped task are to be made, before any move of theirs.
+    Expand {
+        /// The one that stood for all of them until now, and is the first of them from now on.
+        first: Option<Uuid>,
+        create: Vec<NewInstance>,
+    },
     /// Say [`Event::Tick`] at this moment. Asked anew for each moment; one that comes too early does no harm.
     WakeAt(DateTime<Utc>),
     /// Once the moves are applied, load the run again: what became of some of them only the database knows.

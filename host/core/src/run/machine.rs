@@ -34,6 +34,7 @@ pub(super) struct Slot {
     pub(super) reschedules: u32,
     pub(super) resume_state: Option<Value>,
     pub(super) skips: Vec<String>,
+    pub(super) map_length: Option<u32>,
 }
 
 impl Slot {
@@ -60,6 +61,9 @@ pub(super) struct Group {
     pub(super) slots: Vec<usize>,
     /// Slots that the trigger rule is to decide on. May name some that were decided on otherwise.
     pub(super) pending: Vec<usize>,
+    pub(super) unfinished: u32,
+    /// Instances that have succeeded and returned something, for tasks that are mapped over this one.
+    pub(super) returned: u32,
     /// Instances that count for `max_active_tis_per_dagrun`.
     pub(super) active: u32,
     /// Upstream instances that have succeeded and decided against this task.
@@ -86,8 +90,8 @@ pub struct RunMachine {
     failed_leaves: usize,
     /// What may be queued, in the order of weight and document, then of map index.
     pub(super) ready: BTreeMap<(Reverse<i64>, usize), BTreeSet<(i32, usize)>>,
-    timers: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
-    announced: Option<DateTime<Utc>>,
+    pub(super) timers: BinaryHeap<Reverse<(DateTime<Utc>, usize)>>,
+    pub(super) announced: Option<DateTime<Utc>>,
     /// Tasks that may run but for their past, and whether the past is known to let them.
     pub(super) past: BTreeMap<usize, bool>,
     /// Tasks whose upstream has changed since they were last decided on.
@@ -164,7 +168,7 @@ impl RunMachine {
         })
     }
 
-    fn add(&mut self, instance: Instance) {
+    pub(super) fn add(&mut self, instance: Instance) {
         let Some(task) = self.plan.number(&instance.task_id) else {
             if !instance.state.is_some_and(TaskState::is_finished) {
                 self.strays.push(instance);
@@ -187,8 +191,10 @@ impl RunMachine {
             reschedules: instance.reschedules,
             resume_state: instance.resume_state,
             skips: instance.skips,
+            map_length: instance.map_length,
         });
         self.unfinished += 1;
+        self.groups[task].unfinished += 1;
         let plan = Arc::clone(&self.plan);
         let is_setup = plan.task(task).is_setup;
         for (waiting, kind) in &plan.tasks[task].edges {
@@ -212,8 +218,11 @@ impl RunMachine {
 
     /// Everything that counts states learns that a slot has another one.
     fn enter(&mut self, number: usize, to: Option<TaskState>) {
-        let Slot { task, map_index, state: from, wake_at, .. } = self.slots[number];
+        let Slot { task, map_index, state: from, wake_at, map_length, .. } = self.slots[number];
         self.slots[number].state = to;
+        let returned = |state| u32::from(state == Some(TaskState::Success) && map_length.is_some());
+        let group = &mut self.groups[task];
+        group.returned = group.returned + returned(to) - returned(from);
         self.count(task, from, to);
         self.leave_out(number, from, to);
         let key = (Reverse(self.plan.tasks[task].weight), task);
@@ -257,6 +266,7 @@ impl RunMachine {
         self.failed_leaves = self.failed_leaves + usize::from(failed_leaf(to)) - usize::from(failed_leaf(from));
         let group = &mut self.groups[task];
         group.active = group.active + u32::from(active(to)) - u32::from(active(from));
+        group.unfinished = group.unfinished + u32::from(finished(from)) - u32::from(finished(to));
 
         if finished(from) || finished(to) {
             let plan = Arc::clone(&self.plan);
@@ -382,48 +392,6 @@ impl RunMachine {
                 self.changed.insert(*task);
             }
         }
-    }
-
-    /// What has come due, and the run's own timeout.
-    fn tick(&mut self, now: DateTime<Utc>) {
-        if self.deadline().is_some_and(|deadline| deadline <= now) {
-            self.time_out(now);
-            return;
-        }
-        while let Some(Reverse((at, number))) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now) {
-            self.timers.pop();
-            let slot = &self.slots[number];
-            // A timer outlives what it was set for.
-            if slot.wake_at.unwrap_or(DateTime::UNIX_EPOCH) != at {
-                continue;
-            }
-            match slot.state {
-                Some(TaskState::UpForRetry | TaskState::UpForReschedule) => {
-                    let task = slot.task;
-                    self.groups[task].pending.push(number);
-                    self.changed.insert(task);
-                }
-                Some(TaskState::Deferred) => self.schedule(number, now),
-                _ => {}
-            }
-        }
-    }
-
-    pub(super) fn deadline(&self) -> Option<DateTime<Utc>> {
-        self.facts.started_at?.checked_add_signed(self.plan.dag().dagrun_timeout?.as_time_delta())
-    }
-
-    /// Asks to be woken for the earliest timer, once.
-    fn announce(&mut self) {
-        if self.finished {
-            return;
-        }
-        let timer = self.timers.peek().map(|timer| timer.0.0);
-        let next = timer.into_iter().chain(self.deadline()).min();
-        if next.is_some() && next != self.announced {
-            self.effects.extend(next.map(Effect::WakeAt));
-        }
-        self.announced = next;
     }
 
     pub(super) fn schedule(&mut self, number: usize, now: DateTime<Utc>) {

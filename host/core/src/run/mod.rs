@@ -3,6 +3,7 @@
 mod change;
 mod decide;
 mod event;
+mod expand;
 mod finish;
 mod machine;
 mod past;
@@ -11,6 +12,7 @@ mod ready;
 mod relatives;
 mod rule;
 mod settle;
+mod timers;
 mod transition;
 mod unmet;
 mod weight;

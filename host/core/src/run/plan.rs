@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::change::NewInstance;
 use super::weight::effective_weights;
-use crate::dag::{Dag, Task};
+use crate::dag::{Dag, MAXIMUM_INSTANCES, Task};
 use crate::id::UNMAPPED;
 
 /// What one task's end means to another.
@@ -30,6 +30,8 @@ pub(super) struct PlannedTask {
     pub(super) weight: i64,
     /// Whether its end decides the run's.
     pub(super) is_leaf: bool,
+    /// The tasks whose results it is mapped over.
+    pub(super) sources: Vec<usize>,
 }
 
 /// A DAG, compiled. Shared by all runs of a DAG version.
@@ -52,6 +54,8 @@ impl Plan {
                 tasks[*upstream].downstream.push(number);
                 tasks[*upstream].edges.push((number, EdgeKind::Direct));
             }
+            let sources = task.mapping.iter().flat_map(|mapping| mapping.sources());
+            tasks[number].sources = sources.filter_map(|task_id| index.get(task_id).copied()).collect();
         }
         let mut plan = Self { dag, tasks, index };
         plan.add_setups();
@@ -78,22 +82,34 @@ impl Plan {
         self.number(task_id).map(|number| self.tasks[number].weight)
     }
 
-    /// An instance of each task, nothing decided.
+    /// An instance of each task, nothing decided. Of a mapped task all instances, if the document says how many there are; otherwise,
+    /// and if there are none, one that stands for all of them.
     pub fn new_instances(&self, mut new_id: impl FnMut() -> Uuid) -> Vec<NewInstance> {
-        let instance = |(task, planned): (&Task, &PlannedTask)| NewInstance {
-            id: new_id(),
+        let mut instances = Vec::with_capacity(self.tasks.len());
+        for (number, task) in self.dag.tasks.iter().enumerate() {
+            match task.mapping.as_ref().and_then(|mapping| mapping.written_count()).unwrap_or(0) {
+                0 => instances.push(self.new_instance(number, new_id(), UNMAPPED)),
+                count => instances.extend(map_indexes(count).map(|index| self.new_instance(number, new_id(), index))),
+            }
+        }
+        instances
+    }
+
+    pub(super) fn new_instance(&self, number: usize, id: Uuid, map_index: i32) -> NewInstance {
+        let task = self.task(number);
+        NewInstance {
+            id,
             task_id: task.task_id.clone(),
-            map_index: UNMAPPED,
+            map_index,
             state: None,
             max_tries: task.retries,
             operator: task.operator.clone(),
             pool: task.pool.clone(),
             pool_slots: task.pool_slots,
             queue: task.queue.clone(),
-            priority_weight: planned.weight,
+            priority_weight: self.tasks[number].weight,
             scheduled_at: None,
-        };
-        self.dag.tasks.iter().zip(&self.tasks).map(instance).collect()
+        }
     }
 
     /// Every task downstream of these, not counting themselves unless one is downstream of another.
@@ -211,6 +227,11 @@ impl Plan {
             self.tasks[leaf].is_leaf = true;
         }
     }
+}
+
+/// The map indexes of so many instances.
+pub(super) fn map_indexes(count: u64) -> std::ops::Range<i32> {
+    0..i32::try_from(count.min(MAXIMUM_INSTANCES)).unwrap_or(i32::MAX)
 }
 
 fn reachable<'a>(from: impl IntoIterator<Item = usize>, next: impl Fn(usize) -> &'a [usize]) -> HashSet<usize> {

@@ -25,6 +25,10 @@ impl RunMachine {
         }
         slot.first_started_at = slot.first_started_at.or(ended.started_at);
         slot.skips = Vec::new();
+        slot.map_length = match &ended.result {
+            TryResult::Success { length, .. } => *length,
+            _ => None,
+        };
         match ended.result.clone() {
             TryResult::Success { .. } => self.finish(number, TaskState::Success, &ended, None, None),
             TryResult::Skip { reason } => self.finish(number, TaskState::Skipped, &ended, None, reason),
@@ -56,6 +60,7 @@ impl RunMachine {
         settle(&mut moved, ended, Some(of_the_try), cause, message);
         if let Some(settles) = &mut moved.settles {
             settles.skips.clone_from(&self.slots[number].skips);
+            settles.map_length = self.slots[number].map_length;
         }
         self.effects.push(Effect::Move(moved));
     }
@@ -268,6 +273,7 @@ fn settle(
         message,
         rendered_fields: ended.rendered_fields.clone(),
         skips: Vec::new(),
+        map_length: None,
     });
 }
 

@@ -211,7 +211,7 @@ facts! {
             "depends_on_past" => Value::from(task.depends_on_past),
             "upstream_task_ids" => Value::from(Serde(&task.upstream)),
             "params" => source.params.clone(),
-            _ => return None,
+            argument => Value::from(Serde(source.scope.arguments.get(argument)?)),
         })
     }
 }

@@ -14,6 +14,8 @@ pub struct Scope {
     pub dag: Arc<Dag>,
     /// A task of `dag`.
     pub task_id: String,
+    /// The arguments of the instance, which `task` has as members.
+    pub arguments: Map<String, Value>,
     /// Merged; see [`crate::dag::params::for_task`].
     pub params: Map<String, Value>,
     pub run: RunFacts,

@@ -29,6 +29,7 @@ fn machine(dag: &Dag, logical_date: Option<Moment>, states: impl Fn(&str) -> Opt
         reschedules: 0,
         resume_state: None,
         skips: Vec::new(),
+        map_length: None,
     };
     let instances = dag.tasks.iter().enumerate().map(instance).collect();
     let facts = RunFacts { logical_date, started_at: None, ignores_past: false };
@@ -203,6 +204,7 @@ fn a_pass_costs_what_it_admits_and_not_what_waits() {
         reschedules: 0,
         resume_state: None,
         skips: Vec::new(),
+        map_length: None,
     });
     let facts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
     let machine = RunMachine::new(Arc::new(Plan::new(Arc::new(dag))), facts, instances.collect());

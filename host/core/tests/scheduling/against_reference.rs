@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use airlock_core::dag::{Dag, Seconds, Task};
+use airlock_core::dag::{Dag, Elements, ExpandInput, Mapping, Seconds, Task};
 use airlock_core::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use airlock_core::run::{Effect, EndedTry, Event, Instance, Move, Plan, RunFacts, RunMachine, is_allowed};
 use airlock_core::state::{RunState, TaskState, TriggerRule};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::cases::{Moment, dag, task};
-use crate::reference::{Ending, Reference};
+use crate::reference::{Ending, Reference, name};
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
 
@@ -38,23 +38,7 @@ impl World {
             id += 1;
             Uuid::from_u128(id)
         };
-        let rows: Vec<Instance> = plan
-            .new_instances(new_id)
-            .into_iter()
-            .map(|new| Instance {
-                id: new.id,
-                task_id: new.task_id,
-                map_index: new.map_index,
-                state: None,
-                try_number: 0,
-                max_tries: new.max_tries,
-                first_started_at: None,
-                wake_at: None,
-                reschedules: 0,
-                resume_state: None,
-                skips: Vec::new(),
-            })
-            .collect();
+        let rows: Vec<Instance> = plan.new_instances(new_id).into_iter().map(|new| Instance::from(&new)).collect();
         let machine = RunMachine::new(Arc::clone(&plan), FACTS, rows.clone());
         let now = "2026-01-01T00:00:00Z".parse().unwrap();
         let mut world =
@@ -75,6 +59,12 @@ impl World {
         for effect in self.machine.on_event(event, self.now) {
             match effect {
                 Effect::Move(moved) => self.apply(&moved),
+                Effect::Expand { first, create } => {
+                    if let Some(first) = first {
+                        self.rows.iter_mut().find(|row| row.id == first).unwrap().map_index = 0;
+                    }
+                    self.rows.extend(create.iter().map(Instance::from));
+                }
                 Effect::WakeAt(at) => self.wake_at.push(at),
                 Effect::Reload => reload = true,
                 Effect::FinishRun { state, .. } => self.outcome = Some(state),
@@ -98,6 +88,7 @@ impl World {
         row.resume_state.clone_from(&moved.resume_state);
         if let Some(settles) = moved.settles.as_ref().filter(|settles| settles.final_state.is_some()) {
             row.skips.clone_from(&settles.skips);
+            row.map_length = settles.map_length;
         }
     }
 
@@ -111,21 +102,22 @@ impl World {
         let Some((instance, try_number)) = pick(&ready, choice) else { return };
         let row = self.rows.iter_mut().find(|row| row.id == instance).unwrap();
         (row.state, row.try_number) = (Some(TaskState::Queued), try_number);
-        self.reference.states.insert(row.task_id.clone(), row.state);
-        self.reference.tries.insert(row.task_id.clone(), try_number);
+        self.reference.states.insert(name(&row.task_id, row.map_index), row.state);
+        self.reference.tries.insert(name(&row.task_id, row.map_index), try_number);
         self.tell(Event::Admitted { instance, try_number });
     }
 
     /// A worker begins; the machine does not hear of it.
     fn start(&mut self, choice: usize) {
         let Some(row) = pick(&self.in_state(TaskState::Queued), choice) else { return };
-        self.rows[row].state = Some(TaskState::Running);
-        self.reference.states.insert(self.rows[row].task_id.clone(), Some(TaskState::Running));
+        let row = &mut self.rows[row];
+        row.state = Some(TaskState::Running);
+        self.reference.states.insert(name(&row.task_id, row.map_index), row.state);
     }
 
     fn end(&mut self, choice: usize, how: &How) {
         let Some(row) = pick(&self.in_state(TaskState::Running), choice) else { return };
-        let Instance { id, task_id, try_number, .. } = self.rows[row].clone();
+        let Instance { id, task_id, map_index, try_number, .. } = self.rows[row].clone();
         let ending = how.ending(self.plan.dag());
         let ended = EndedTry {
             instance: id,
@@ -139,7 +131,7 @@ impl World {
         };
         self.ended.push(ended.clone());
         self.tell(Event::Ended(ended));
-        self.reference.end(&task_id, &ending);
+        self.reference.end(&name(&task_id, map_index), &ending);
     }
 
     /// The end of a try is told once more, late: nothing may follow from it.
@@ -157,7 +149,7 @@ impl World {
         let Some(at) = self.rows.iter().filter_map(|row| row.wake_at).min() else { return };
         self.now = self.now.max(at);
         let due = self.rows.iter().filter(|row| row.wake_at.is_some_and(|wake_at| wake_at <= self.now));
-        self.reference.due.extend(due.map(|row| row.task_id.clone()));
+        self.reference.due.extend(due.map(|row| name(&row.task_id, row.map_index)));
         self.reference.settle();
         if self.wake_at.iter().any(|wake_at| *wake_at <= self.now) {
             self.wake_at.retain(|wake_at| *wake_at > self.now);
@@ -167,7 +159,7 @@ impl World {
 
     fn compare(&self) {
         let rows: BTreeMap<String, Option<TaskState>> =
-            self.rows.iter().map(|row| (row.task_id.clone(), row.state)).collect();
+            self.rows.iter().map(|row| (name(&row.task_id, row.map_index), row.state)).collect();
         assert_eq!(rows, self.reference.states);
         assert_eq!(self.outcome, self.reference.outcome);
     }
@@ -179,7 +171,7 @@ fn pick<T: Clone>(from: &[T], choice: usize) -> Option<T> {
 
 fn result(ending: &Ending) -> TryResult {
     match ending.clone() {
-        Ending::Success => TryResult::Success { value: None },
+        Ending::Success(length) => TryResult::Success { value: None, length },
         Ending::Skip => TryResult::Skip { reason: None },
         Ending::Branch(follow) => TryResult::Branch { follow },
         Ending::ShortCircuit { direct: true } => TryResult::ShortCircuit { scope: ShortCircuitScope::DirectDownstream },
@@ -224,7 +216,7 @@ enum Step {
 
 fn how() -> impl Strategy<Value = How> {
     prop_oneof![
-        5 => Just(How::As(Ending::Success)),
+        5 => prop::option::weighted(0.8, 0..4_u32).prop_map(|length| How::As(Ending::Success(length))),
         2 => Just(How::As(Ending::Failure { retryable: true })),
         1 => Just(How::As(Ending::Failure { retryable: false })),
         1 => Just(How::As(Ending::Skip)),
@@ -253,32 +245,75 @@ struct Shape {
     retries: u32,
     /// 0: a setup; 1: a teardown; 2: one whose failure counts.
     role: u8,
+    mapped: Mapped,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Mapped {
+    Not,
+    /// Over so many elements of the document.
+    Literal(u8),
+    /// Over what the first of its upstream tasks returns.
+    Xcom,
+    /// Over both.
+    Both(u8),
+}
+
+impl Mapped {
+    /// Where there is no upstream task, there is nothing but the document.
+    fn mapping(self, first_upstream: Option<&String>) -> Option<Mapping> {
+        let literal = |count: u8| ("x".to_owned(), Elements::Literal(vec![true.into(); count.into()]));
+        let xcom = || first_upstream.map(|task_id| ("y".to_owned(), Elements::Xcom(task_id.clone())));
+        let arguments = match self {
+            Self::Not => return None,
+            Self::Literal(count) => vec![literal(count)],
+            Self::Xcom => vec![xcom()?],
+            Self::Both(count) => [Some(literal(count)), xcom()].into_iter().flatten().collect(),
+        };
+        Some(Mapping { input: ExpandInput::Expand(arguments), map_index_template: None })
+    }
 }
 
 fn shape() -> impl Strategy<Value = Shape> {
     let rule = prop_oneof![1 => Just(TriggerRule::AllSuccess), 1 => proptest::sample::select(TriggerRule::ALL)];
-    (rule, any::<u8>(), 0..3_u32, 0..12_u8).prop_map(|(rule, upstream, retries, role)| Shape {
+    let mapped = prop_oneof![
+        5 => Just(Mapped::Not),
+        1 => (0..4_u8).prop_map(Mapped::Literal),
+        2 => Just(Mapped::Xcom),
+        1 => (1..3_u8).prop_map(Mapped::Both),
+    ];
+    (rule, any::<u8>(), 0..3_u32, 0..12_u8, mapped).prop_map(|(rule, upstream, retries, role, mapped)| Shape {
         rule,
         upstream,
         retries,
         role,
+        mapped,
     })
 }
 
 fn dag_of(shapes: &[Shape], fail_fast: bool) -> Dag {
-    let name = |number: usize| format!("t{number}");
+    let id = |number: usize| format!("t{number}");
     let tasks = shapes.iter().enumerate().map(|(number, shape)| {
-        let upstream = (0..number).filter(|before| shape.upstream >> (before % 8) & 1 == 1).map(name).collect();
+        let upstream: Vec<String> =
+            (0..number).filter(|before| shape.upstream >> (before % 8) & 1 == 1).map(id).collect();
         let is_teardown = matches!(shape.role, 1 | 2);
+        let mapping = shape.mapped.mapping(upstream.first());
+        let trigger_rule = match shape.rule {
+            _ if is_teardown => TriggerRule::AllDoneSetupSuccess,
+            // Documents refuse to map over a result that is not waited for.
+            TriggerRule::Always if mapping.is_some() => TriggerRule::AllDone,
+            rule => rule,
+        };
         Task {
             upstream,
-            trigger_rule: if is_teardown { TriggerRule::AllDoneSetupSuccess } else { shape.rule },
+            mapping,
+            trigger_rule,
             retries: shape.retries,
             retry_delay: Seconds(10.0),
             is_setup: shape.role == 0,
             is_teardown,
             on_failure_fail_dagrun: shape.role == 2,
-            ..task(&name(number))
+            ..task(&id(number))
         }
     });
     Dag { fail_fast, ..dag(tasks.collect()) }
@@ -310,13 +345,13 @@ proptest! {
             world.compare();
         }
         // Whatever is left succeeds: the run must come to its end.
-        for _ in 0..100 {
+        for _ in 0..1_000 {
             if world.outcome.is_some() {
                 break;
             }
             world.admit(0);
             world.start(0);
-            world.end(0, &How::As(Ending::Success));
+            world.end(0, &How::As(Ending::Success(Some(2))));
             world.advance();
             world.compare();
         }

@@ -138,6 +138,7 @@ pub fn task(task_id: &str) -> Task {
         is_setup: false,
         is_teardown: false,
         on_failure_fail_dagrun: false,
+        mapping: None,
     }
 }
 

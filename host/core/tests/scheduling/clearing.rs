@@ -41,6 +41,7 @@ fn instance(number: usize, task_id: &str, state: Option<TaskState>, try_number: 
         wake_at: None,
         reschedules: 0,
         resume_state: None,
+        map_length: None,
         skips: Vec::new(),
     }
 }

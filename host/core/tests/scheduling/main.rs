@@ -7,6 +7,7 @@ mod backfills;
 mod cases;
 mod clearing;
 mod difference;
+mod mapping;
 mod marks;
 mod reference;
 mod rules;

@@ -32,6 +32,7 @@ fn instances(states: [Option<TaskState>; 4]) -> Vec<Instance> {
         reschedules: 0,
         resume_state: None,
         skips: Vec::new(),
+        map_length: None,
     };
     states.into_iter().enumerate().map(instance).collect()
 }

@@ -13,18 +13,34 @@ const DONE: [TaskState; 5] =
 /// How a call of a task ended, as far as the rules care.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
-    Success,
+    /// With the number of elements that it returned, if it returned any.
+    Success(Option<u32>),
     Skip,
     Branch(Vec<String>),
-    ShortCircuit { direct: bool },
+    ShortCircuit {
+        direct: bool,
+    },
     NotYet,
-    Failure { retryable: bool },
+    Failure {
+        retryable: bool,
+    },
+}
+
+/// An instance: `task`, or `task[0]` of a mapped one.
+pub fn name(task_id: &str, map_index: i32) -> String {
+    if map_index < 0 { task_id.to_owned() } else { format!("{task_id}[{map_index}]") }
+}
+
+fn task_of(instance: &str) -> &str {
+    instance.split('[').next().unwrap()
 }
 
 pub struct Reference {
     dag: Dag,
+    /// By instance, like everything here.
     pub states: BTreeMap<String, State>,
     pub tries: BTreeMap<String, u32>,
+    lengths: BTreeMap<String, u32>,
     /// Waiting tasks whose time has come.
     pub due: BTreeSet<String>,
     pub outcome: Option<RunState>,
@@ -32,11 +48,18 @@ pub struct Reference {
 
 impl Reference {
     pub fn new(dag: &Dag) -> Self {
-        let all = || dag.tasks.iter().map(|task| task.task_id.clone());
+        let mut states = BTreeMap::new();
+        for task in &dag.tasks {
+            match task.mapping.as_ref().and_then(|mapping| mapping.written_count()).unwrap_or(0) {
+                0 => _ = states.insert(task.task_id.clone(), None),
+                count => states.extend((0..count as i32).map(|index| (name(&task.task_id, index), None))),
+            }
+        }
         let mut reference = Self {
             dag: dag.clone(),
-            states: all().map(|id| (id, None)).collect(),
-            tries: all().map(|id| (id, 0)).collect(),
+            states,
+            tries: BTreeMap::new(),
+            lengths: BTreeMap::new(),
             due: BTreeSet::new(),
             outcome: None,
         };
@@ -44,18 +67,23 @@ impl Reference {
         reference
     }
 
-    pub fn end(&mut self, id: &str, ending: &Ending) {
+    pub fn end(&mut self, instance: &str, ending: &Ending) {
+        let id = task_of(instance);
+        self.lengths.remove(instance);
         self.set(
-            id,
+            instance,
             match ending {
-                Ending::Success | Ending::Branch(_) | Ending::ShortCircuit { .. } => TaskState::Success,
+                Ending::Success(_) | Ending::Branch(_) | Ending::ShortCircuit { .. } => TaskState::Success,
                 Ending::Skip => TaskState::Skipped,
                 Ending::NotYet => TaskState::UpForReschedule,
-                Ending::Failure { retryable: true } if self.tries[id] <= self.task(id).retries => TaskState::UpForRetry,
+                Ending::Failure { retryable: true } if self.tries[instance] <= self.task(id).retries => {
+                    TaskState::UpForRetry
+                }
                 Ending::Failure { .. } => TaskState::Failed,
             },
         );
         match ending {
+            Ending::Success(Some(length)) => _ = self.lengths.insert(instance.to_owned(), *length),
             Ending::Branch(follow) => {
                 let mut kept: BTreeSet<String> = follow.iter().cloned().collect();
                 kept.extend(follow.iter().flat_map(|followed| self.below(followed)));
@@ -65,10 +93,10 @@ impl Reference {
                 let cut = if *direct { self.children(id) } else { self.below(id) };
                 self.skip(cut.into_iter().filter(|cut| !self.task(cut).is_teardown).collect());
             }
-            Ending::Failure { .. } if self.dag.fail_fast && self.states[id] == Some(TaskState::Failed) => {
-                for other in self.ids() {
+            Ending::Failure { .. } if self.dag.fail_fast && self.states[instance] == Some(TaskState::Failed) => {
+                for other in self.all() {
                     match self.states[&other] {
-                        _ if self.task(&other).is_teardown => {}
+                        _ if self.task(task_of(&other)).is_teardown => {}
                         Some(state) if DONE.contains(&state) => {}
                         Some(TaskState::Running) => self.set(&other, TaskState::Failed),
                         _ => self.set(&other, TaskState::Skipped),
@@ -85,13 +113,16 @@ impl Reference {
         if self.outcome.is_some() {
             return;
         }
-        while let Some((id, state)) = self.ids().into_iter().find_map(|id| Some((id.clone(), self.verdict(&id)?))) {
-            self.set(&id, state);
+        while let Some((id, state)) = self.all().into_iter().find_map(|id| Some((id.clone(), self.verdict(&id)?))) {
+            match self.count(&id) {
+                Some(count) if state == TaskState::Scheduled => self.unfold(&id, count),
+                _ => self.set(&id, state),
+            }
         }
         let open: Vec<State> = self.states.values().copied().filter(|state| !is_done(*state)).collect();
         if open.is_empty() {
             let failed_fast = self.dag.fail_fast && self.states.values().any(|state| *state == Some(TaskState::Failed));
-            let failed = failed_fast || self.leaves().iter().any(|leaf| is_failed(self.states[leaf]));
+            let failed = failed_fast || self.leaves().iter().flat_map(|leaf| self.states_of(leaf)).any(is_failed);
             self.outcome = Some(if failed { RunState::Failed } else { RunState::Success });
         } else if open.iter().all(Option::is_none) {
             self.outcome = Some(RunState::Failed);
@@ -103,45 +134,85 @@ impl Reference {
         self.due.remove(id);
     }
 
-    fn skip(&mut self, ids: BTreeSet<String>) {
+    /// Of an instance that stands for all of its task: how many there are, if that is known.
+    fn count(&self, id: &str) -> Option<Option<u64>> {
+        let mapping = self.task(task_of(id)).mapping.as_ref().filter(|_| task_of(id) == id)?;
+        let returned = |name: &String| self.lengths.get(name).map(|length| u64::from(*length));
+        let length = |source: &str| match self.instances(source).as_slice() {
+            [alone] if alone == source => returned(alone),
+            several => Some(several.iter().filter_map(returned).count() as u64),
+        };
+        Some(mapping.count(length).ok())
+    }
+
+    fn unfold(&mut self, id: &str, count: Option<u64>) {
+        match count {
+            None => self.set(id, TaskState::UpstreamFailed),
+            Some(0) => self.set(id, TaskState::Skipped),
+            Some(count) => {
+                self.states.remove(id);
+                self.states.extend((0..count as i32).map(|index| (name(id, index), Some(TaskState::Scheduled))));
+            }
+        }
+    }
+
+    fn skip(&mut self, tasks: BTreeSet<String>) {
         use TaskState::{Failed, Removed, Running, Skipped, Success};
-        for id in ids {
+        for id in tasks.iter().flat_map(|task| self.instances(task)).collect::<Vec<_>>() {
             if !matches!(self.states[&id], Some(Running | Success | Failed | Skipped | Removed)) {
                 self.set(&id, Skipped);
             }
         }
     }
 
-    /// What the rules make of a task now, if anything.
-    fn verdict(&self, id: &str) -> Option<TaskState> {
-        if self.states[id].is_some() && !self.due.contains(id) {
+    /// What the rules make of an instance now, if anything.
+    fn verdict(&self, instance: &str) -> Option<TaskState> {
+        if self.states[instance].is_some() && !self.due.contains(instance) {
             return None;
         }
+        let id = task_of(instance);
         let task = self.task(id);
         if task.upstream.is_empty() || task.trigger_rule == TriggerRule::Always {
             return Some(TaskState::Scheduled);
         }
-        if !task.is_teardown {
-            let setups: Vec<State> = self.setups_above(id).iter().map(|setup| self.states[setup]).collect();
+        let sources = self.by_sources(task);
+        if matches!(sources, Some(TaskState::UpstreamFailed | TaskState::Skipped)) {
+            return sources;
+        }
+        let mut waits = sources.is_none();
+        if task.is_teardown {
+            waits |= self.between_setups_and(id).iter().flat_map(|id| self.states_of(id)).any(|state| !is_done(state));
+        } else {
+            let setups: Vec<State> = self.setups_above(id).iter().flat_map(|setup| self.states_of(setup)).collect();
             if setups.iter().any(|state| is_failed(*state)) {
                 return Some(TaskState::UpstreamFailed);
             }
             if setups.contains(&Some(TaskState::Skipped)) {
                 return Some(TaskState::Skipped);
             }
-            let verdict = self.by_rule(task)?;
-            let waits = setups.iter().any(|state| *state != Some(TaskState::Success));
-            return (verdict != TaskState::Scheduled || !waits).then_some(verdict);
+            waits |= setups.iter().any(|state| *state != Some(TaskState::Success));
         }
         let verdict = self.by_rule(task)?;
-        let between = self.between_setups_and(id);
-        let waits = between.iter().any(|id| !is_done(self.states[id]));
         (verdict != TaskState::Scheduled || !waits).then_some(verdict)
+    }
+
+    /// What the tasks say that a task is mapped over: nothing as long as one of them has not ended.
+    fn by_sources(&self, task: &Task) -> Option<TaskState> {
+        let sources: Vec<&str> = task.mapping.iter().flat_map(|mapping| mapping.sources()).collect();
+        let alone: Vec<State> = sources.iter().filter_map(|source| self.states.get(*source).copied()).collect();
+        if alone.iter().any(|state| is_failed(*state)) {
+            Some(TaskState::UpstreamFailed)
+        } else if alone.contains(&Some(TaskState::Skipped)) {
+            Some(TaskState::Skipped)
+        } else {
+            let all_done = sources.iter().flat_map(|source| self.states_of(source)).all(is_done);
+            all_done.then_some(TaskState::Scheduled)
+        }
     }
 
     fn by_rule(&self, task: &Task) -> Option<TaskState> {
         use TaskState::{Scheduled, Skipped, Success, UpstreamFailed};
-        let above: Vec<State> = task.upstream.iter().map(|id| self.states[id]).collect();
+        let above: Vec<State> = task.upstream.iter().flat_map(|id| self.states_of(id)).collect();
         let all = |test: &dyn Fn(State) -> bool| above.iter().all(|state| test(*state));
         let any = |test: &dyn Fn(State) -> bool| above.iter().any(|state| test(*state));
         let (success, skipped) = (|state| state == Some(Success), |state| state == Some(Skipped));
@@ -160,7 +231,8 @@ impl Reference {
                 when(any(&skipped), Skipped).or(when(done && !any(&success), UpstreamFailed)).or(when(done, Scheduled))
             }
             TriggerRule::AllDoneSetupSuccess => {
-                let setups = || task.upstream.iter().filter(|id| self.task(id).is_setup).map(|id| self.states[id]);
+                let setups =
+                    || task.upstream.iter().filter(|id| self.task(id).is_setup).flat_map(|id| self.states_of(id));
                 let (any_setup, all_skipped) = (setups().next().is_some(), setups().all(skipped));
                 when(done && any_setup && all_skipped, Skipped)
                     .or(when(done && any_setup && !setups().any(success), UpstreamFailed))
@@ -183,6 +255,20 @@ impl Reference {
             }
             TriggerRule::Always => Some(Scheduled),
         }
+    }
+
+    /// Every instance.
+    fn all(&self) -> Vec<String> {
+        self.states.keys().cloned().collect()
+    }
+
+    /// The instances of a task.
+    fn instances(&self, task: &str) -> Vec<String> {
+        self.states.keys().filter(|instance| task_of(instance) == task).cloned().collect()
+    }
+
+    fn states_of(&self, task: &str) -> Vec<State> {
+        self.instances(task).iter().map(|instance| self.states[instance]).collect()
     }
 
     fn ids(&self) -> Vec<String> {

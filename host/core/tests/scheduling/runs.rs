@@ -22,19 +22,7 @@ fn begin(dag: Dag, facts: RunFacts) -> (RunMachine, Vec<Effect>) {
         id += 1;
         Uuid::from_u128(id)
     });
-    let instances = instances.into_iter().map(|new| Instance {
-        id: new.id,
-        task_id: new.task_id,
-        map_index: new.map_index,
-        state: new.state,
-        try_number: 0,
-        max_tries: new.max_tries,
-        first_started_at: None,
-        wake_at: None,
-        reschedules: 0,
-        resume_state: None,
-        skips: Vec::new(),
-    });
+    let instances = instances.into_iter().map(|new| Instance::from(&new));
     let mut machine = RunMachine::new(plan, facts, instances.collect());
     let effects = machine.on_event(Event::Begin, now());
     (machine, effects)
@@ -125,7 +113,7 @@ fn answer(case: &Value, task_id: &str) -> TryResult {
                 ShortCircuitScope::AllDownstream
             },
         },
-        _ => TryResult::Success { value: None },
+        _ => TryResult::Success { value: None, length: None },
     }
 }
 
@@ -188,6 +176,7 @@ fn retries_are_airflows() {
                 reschedules: 0,
                 resume_state: None,
                 skips: Vec::new(),
+                map_length: None,
             };
             let mut machine = RunMachine::new(Arc::new(Plan::new(dag(vec![tried]).into())), FACTS, vec![instance]);
             machine.on_event(Event::Begin, now());

@@ -41,7 +41,7 @@ fn answer(poke: &Value) -> TryResult {
         TryResult::Failure(Failure { cause: FailureCause::Operator, retryable, message, backtrace: None })
     };
     match poke {
-        Value::Bool(true) => TryResult::Success { value: None },
+        Value::Bool(true) => TryResult::Success { value: None, length: None },
         Value::Bool(false) => TryResult::Reschedule { at: None },
         Value::String(word) if word == "error" => failure(true),
         Value::String(word) if word == "fail" => failure(false),
@@ -64,6 +64,7 @@ fn play(task: Task, pokes: &[Value]) -> (TaskState, Vec<TimeDelta>) {
         reschedules: 0,
         resume_state: None,
         skips: Vec::new(),
+        map_length: None,
     };
     let facts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
     let mut machine = RunMachine::new(Arc::new(Plan::new(dag(vec![task]).into())), facts, vec![instance]);

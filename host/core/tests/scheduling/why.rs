@@ -78,6 +78,7 @@ impl Case {
             reschedules: 0,
             resume_state: None,
             skips: Vec::new(),
+            map_length: None,
         };
         let instances: Vec<Instance> = self.states.iter().enumerate().map(instance).collect();
         let machine = RunMachine::new(Arc::new(Plan::new(Arc::new(self.dag))), FACTS, instances.clone());

@@ -43,7 +43,7 @@ fn outcome_of(outcome: task::Outcome, limits: &Limits) -> Result<TryResult, Fail
     Ok(match outcome {
         task::Outcome::Success(value) => {
             let value = value.map(|value| json(&value, limits, "returning its result")).transpose()?;
-            TryResult::Success { value }
+            TryResult::Success { value, length: None }
         }
         task::Outcome::Skip(reason) => TryResult::Skip { reason: reason.map(|text| clipped(text, MESSAGE_BYTES)) },
         task::Outcome::Branch(follow) => TryResult::Branch { follow },

@@ -67,7 +67,7 @@ async fn many_calls_run_at_once() {
         tokio::spawn(async move { sandbox.call(call("noop", json!({}), &services)).await })
     });
     for report in futures::future::join_all(calls).await {
-        assert_eq!(report.unwrap().result, TryResult::Success { value: None });
+        assert_eq!(report.unwrap().result, TryResult::Success { value: None, length: None });
     }
 }
 

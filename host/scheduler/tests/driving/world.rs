@@ -167,7 +167,7 @@ pub fn report(claimed: &ClaimedTry, result: TryResult) -> TryReport {
 }
 
 pub fn success() -> TryResult {
-    TryResult::Success { value: None }
+    TryResult::Success { value: None, length: None }
 }
 
 pub fn failure() -> TryResult {

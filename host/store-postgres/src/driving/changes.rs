@@ -17,6 +17,7 @@ pub async fn apply(connection: &mut PgConnection, changes: &[(RunKey, &RunChange
     create(connection, changes).await?;
     refresh(connection, changes).await?;
     remove(connection, changes).await?;
+    expand(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         lock_queue(connection, &round).await?;
@@ -94,6 +95,23 @@ async fn remove(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)])
     Ok(())
 }
 
+/// What stood for all instances of a mapped task becomes the first of them.
+async fn expand(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    let first = changes.iter().flat_map(|(run, change)| change.expand.iter().map(|instance| (run.tenant, *instance)));
+    let names = instance_names(first);
+    if names == "[]" {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE task_instances AS i SET map_index = 0 FROM json_array_elements($1::json) n
+         WHERE i.tenant_id = (n ->> 0)::bigint AND i.instance_id = (n ->> 1)::uuid AND i.map_index = -1",
+    )
+    .bind(names)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Locks the queue rows of what may be on the queue, in their order. With them and their run's lock nobody else can change
 /// these instances: workers come only by the queue.
 async fn lock_queue(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -> Result<()> {
@@ -122,7 +140,8 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
              SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, run bigint, instance uuid, from_states text,
                  from_try bigint, \"to\" text, finished boolean, to_try bigint, max_tries bigint, at bigint, wake_at bigint,
                  reschedules bigint, resume_state text, message text, token uuid, started_at bigint, ended_at bigint,
-                 hostname text, final_state text, cause text, try_message text, rendered_fields text, skips text)
+                 hostname text, final_state text, cause text, try_message text, rendered_fields text, skips text,
+                 map_length bigint)
          ), fit AS MATERIALIZED (
              SELECT m.*, i.try_number, i.queued_at, i.started_at AS old_started_at, i.hostname AS old_hostname,
                  i.max_tries AS old_max_tries, coalesce(q.fenced_token, q.lease_token) AS lease_token,
@@ -159,7 +178,8 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
              first_started_at = CASE WHEN m.\"to\" IS NULL OR m.to_try <> m.from_try THEN NULL ELSE i.first_started_at END,
              hostname = coalesce(m.hostname, i.hostname),
              skips = CASE WHEN m.final_state IS NULL THEN i.skips ELSE m.skips::json END,
-             rendered_fields = coalesce(m.rendered_fields::json, i.rendered_fields)
+             rendered_fields = coalesce(m.rendered_fields::json, i.rendered_fields),
+             map_length = CASE WHEN m.final_state IS NULL THEN i.map_length ELSE m.map_length END
          FROM fit m
          WHERE i.tenant_id = m.tenant AND i.instance_id = m.instance
          RETURNING i.instance_id",

@@ -16,6 +16,7 @@ pub async fn apply(connection: &mut SqliteConnection, changes: &[(RunKey, &RunCh
     create(connection, changes).await?;
     refresh(connection, changes).await?;
     remove(connection, changes).await?;
+    expand(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
         refused.extend(apply_round(connection, &round).await?);
@@ -83,6 +84,23 @@ async fn remove(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChang
              CROSS JOIN task_instances i ON i.tenant_id = n.value ->> 0 AND i.instance_id = unhex(n.value ->> 1))",
     )
     .bind(instance_names(gone))
+    .execute(&mut *connection)
+    .await?;
+    Ok(())
+}
+
+/// What stood for all instances of a mapped task becomes the first of them.
+async fn expand(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    let first = changes.iter().flat_map(|(run, change)| change.expand.iter().map(|instance| (run.tenant, *instance)));
+    let names = instance_names(first);
+    if names == "[]" {
+        return Ok(());
+    }
+    sqlx::query(
+        "UPDATE task_instances AS i SET map_index = 0 FROM json_each(?1) n
+         WHERE i.tenant_id = n.value ->> 0 AND i.instance_id = unhex(n.value ->> 1) AND i.map_index = -1",
+    )
+    .bind(names)
     .execute(connection)
     .await?;
     Ok(())
@@ -99,7 +117,8 @@ macro_rules! moves {
                  value ->> 'resume_state' AS resume_state, value ->> 'message' AS message, unhex(value ->> 'token') AS token,
                  value ->> 'started_at' AS started_at, value ->> 'ended_at' AS ended_at, value ->> 'hostname' AS hostname,
                  value ->> 'final_state' AS final_state, value ->> 'cause' AS cause, value ->> 'try_message' AS try_message,
-                 value ->> 'rendered_fields' AS rendered_fields, value ->> 'skips' AS skips
+                 value ->> 'rendered_fields' AS rendered_fields, value ->> 'skips' AS skips,
+                 value ->> 'map_length' AS map_length
              FROM json_each(?1)
          )"
     };
@@ -146,7 +165,8 @@ macro_rules! apply_moves {
                      ELSE i.first_started_at END,
                  hostname = coalesce(m.hostname, i.hostname),
                  skips = CASE WHEN m.final_state IS NULL THEN i.skips ELSE m.skips END,
-                 rendered_fields = coalesce(m.rendered_fields, i.rendered_fields)
+                 rendered_fields = coalesce(m.rendered_fields, i.rendered_fields),
+                 map_length = CASE WHEN m.final_state IS NULL THEN i.map_length ELSE m.map_length END
              FROM m
              WHERE i.tenant_id = m.tenant_id AND i.instance_id = m.instance_id AND i.run_key = m.run_key
                  AND i.try_number = m.from_try AND instr(m.from_states, ',' || coalesce(i.state, '') || ',') > 0

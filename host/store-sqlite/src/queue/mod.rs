@@ -4,8 +4,10 @@ mod claim;
 mod leases;
 mod report;
 
+use airlock_core::id::RunKey;
 use airlock_store::StoreResult;
 use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
+use airlock_store::support::storable;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -39,6 +41,20 @@ impl Queue for SqliteStore {
 
     async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>> {
         Ok(report::report(self, reports).await?)
+    }
+
+    async fn name_instance(&self, run: RunKey, instance: Uuid, lease_token: Uuid, name: &str) -> StoreResult<bool> {
+        let update = sqlx::query(
+            "UPDATE task_instances SET rendered_map_index = ?4
+             WHERE tenant_id = ?1 AND instance_id = ?2 AND EXISTS (
+                 SELECT 1 FROM queue WHERE tenant_id = ?1 AND instance_id = ?2 AND lease_token = ?3)",
+        )
+        .bind(run.tenant.0)
+        .bind(instance)
+        .bind(lease_token)
+        .bind(storable(name));
+        let done = update.execute(&mut *self.writer().await).await.map_err(Failure::from)?;
+        Ok(done.rows_affected() > 0)
     }
 
     async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64> {

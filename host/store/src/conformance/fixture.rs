@@ -81,6 +81,7 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
         is_setup: false,
         is_teardown: false,
         on_failure_fail_dagrun: false,
+        mapping: None,
     }
 }
 
@@ -194,6 +195,8 @@ pub fn instance_of(run: &RunRow, new: &NewInstance) -> InstanceRow {
         note: None,
         message: None,
         rendered_fields: None,
+        map_length: None,
+        rendered_map_index: None,
         dag_version: run.dag_version,
         logical_date: run.logical_date,
         run_after: run.run_after,
@@ -242,6 +245,7 @@ pub fn settle(reported: &ReportedTry, to: TaskState, seconds: i64) -> Move {
             message: None,
             rendered_fields: reported.rendered_fields.clone(),
             skips: Vec::new(),
+            map_length: None,
         }),
     }
 }
@@ -283,5 +287,5 @@ pub fn report(claimed: &ClaimedTry, result: TryResult, seconds: i64) -> TryRepor
 }
 
 pub fn success() -> TryResult {
-    TryResult::Success { value: None }
+    TryResult::Success { value: None, length: None }
 }

@@ -108,6 +108,7 @@ pub async fn a_cleared_run_can_change_to_another_version(store: &dyn Store) {
         ..new_instance("load")
     };
     let change = RunChange {
+        expand: Vec::new(),
         create: vec![NewInstance { state: None, scheduled_at: None, ..new_instance("new") }],
         refresh: vec![refreshed],
         moves: vec![move_to(&ended.instances[0], None, 3), move_to(&ended.instances[1], Some(TaskState::Removed), 3)],

@@ -13,6 +13,7 @@ pub mod fixture;
 pub mod health;
 pub mod instances;
 pub mod interventions;
+pub mod mapping;
 pub mod operators;
 pub mod queue;
 pub mod runs;
@@ -108,6 +109,10 @@ macro_rules! conformance {
                 new_instances_are_as_they_were_asked_for,
                 a_settlement_with_a_stale_token_is_refused,
                 an_instance_that_is_taken_off_the_queue_needs_no_token,
+            ]
+            mapping: [
+                what_stood_for_all_instances_becomes_the_first_of_them,
+                an_instance_keeps_how_much_it_returned_and_what_it_is_called,
             ]
             interventions: [
                 an_intervention_overtakes_the_scheduler,

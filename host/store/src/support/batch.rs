@@ -121,6 +121,7 @@ struct SettlesJson<'a> {
     rendered_fields: Option<String>,
     /// JSON.
     skips: Option<String>,
+    map_length: Option<u32>,
 }
 
 impl<'a> MoveJson<'a> {
@@ -151,6 +152,7 @@ impl<'a> MoveJson<'a> {
                 try_message: settles.message.as_deref().map(storable),
                 rendered_fields: settles.rendered_fields.as_ref().map(Value::to_string),
                 skips: (!settles.skips.is_empty()).then(|| Value::from(settles.skips.as_slice()).to_string()),
+                map_length: settles.map_length,
             }),
         }
     }

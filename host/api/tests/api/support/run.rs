@@ -58,7 +58,7 @@ impl<'a> Played<'a> {
 
     /// Ends a try well, with the XCom `return_value`.
     pub async fn succeed(&self, claimed: &ClaimedTry, value: Value, seconds: i64) {
-        let mut done = report(claimed, TryResult::Success { value: Some(value.clone()) }, seconds);
+        let mut done = report(claimed, TryResult::Success { value: Some(value.clone()), length: None }, seconds);
         done.xcoms.push(("return_value".to_owned(), value));
         done.rendered_fields = Some(json!({ "text": "2026-03-10", "api_token": "shh" }));
         assert!(self.server.store.report_tries(&[done]).await.unwrap().is_empty());

@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::fields::Found;
+use super::fields::{Fields, Found};
 use crate::dag::CatalogueEntry;
+use crate::fault::pointer_to;
 use crate::near::{nearest, suggestion};
 use crate::schema::{Misfit, Schema};
 use crate::template::contains_template;
@@ -45,6 +46,62 @@ impl Schemas {
             }
         }
     }
+}
+
+impl Schemas {
+    /// The arguments that are the same for all instances of a mapped task; `mapped` are to come.
+    pub fn check_partial(
+        &mut self,
+        own: &Fields<'_>,
+        args: &Map<String, Value>,
+        mapped: &[&str],
+        entry: &CatalogueEntry,
+    ) {
+        let pointer = pointer_to(own.pointer(), "args");
+        let whole = with_unknown(args, mapped);
+        for misfit in self.certain_misfits(&whole, mapped, entry) {
+            own.sink.push(format!("{pointer}{}", misfit.pointer), misfit.detail);
+        }
+    }
+
+    /// The arguments that one element of a mapped task gives, together with those that are the same for all. `unknown` come from
+    /// elsewhere. Faults of the arguments in common are not said again; `place` says of the rest where it is, or leaves it out.
+    pub fn check_members(
+        &mut self,
+        own: &Fields<'_>,
+        args: &Map<String, Value>,
+        members: &Map<String, Value>,
+        unknown: &[&str],
+        entry: &CatalogueEntry,
+        place: impl Fn(&str) -> Option<String>,
+    ) {
+        let mut whole = with_unknown(args, unknown);
+        if let Some(whole) = whole.as_object_mut() {
+            whole.extend(members.clone());
+        }
+        for misfit in self.certain_misfits(&whole, unknown, entry) {
+            let first = misfit.pointer.split('/').nth(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
+            let concerns = first.as_ref().is_none_or(|name| members.contains_key(name));
+            if let Some(pointer) = place(&misfit.pointer).filter(|_| concerns) {
+                own.sink.push(pointer, misfit.detail);
+            }
+        }
+    }
+
+    fn certain_misfits(&mut self, whole: &Value, unknown: &[&str], entry: &CatalogueEntry) -> Vec<Misfit> {
+        // A schema that cannot be used is said of tasks that are not mapped, and when an operator is uploaded.
+        let Ok(schema) = self.of(entry) else { return Vec::new() };
+        let mut open = entry.operator.template_fields.clone();
+        open.extend(unknown.iter().map(|name| (*name).to_owned()));
+        schema.misfits(whole).into_iter().filter(|misfit| is_certain(misfit, whole, &open)).collect()
+    }
+}
+
+/// These arguments, and something in the place of those that nothing is known of: a template that may become anything.
+fn with_unknown(args: &Map<String, Value>, unknown: &[&str]) -> Value {
+    let mut whole = args.clone();
+    whole.extend(unknown.iter().map(|name| ((*name).to_owned(), Value::from("{{ }}"))));
+    Value::Object(whole)
 }
 
 /// What a wrong argument's name may have been meant for.

@@ -69,15 +69,20 @@ impl<'a> Edges<'a> {
     }
 
     /// A task or group by its full id; otherwise by its id within `scope` or a group around that.
-    pub fn resolve(&self, reference: &Found<'_>, scope: Option<usize>) -> Option<Node> {
-        let text = reference.text()?;
+    pub fn find(&self, text: &str, scope: Option<usize>) -> Option<Node> {
         let by_full = |id: &str| {
             let task = self.by_id.get(id).copied().map(Node::Task);
             task.or_else(|| self.groups.by_full(id).map(Node::Group))
         };
-        let found = by_full(text).or_else(|| {
+        by_full(text).or_else(|| {
             self.groups.indexes_around(scope).find_map(|group| by_full(&self.groups.full_id(Some(group), text)))
-        });
+        })
+    }
+
+    /// What [`Self::find`] finds; nothing is a fault.
+    pub fn resolve(&self, reference: &Found<'_>, scope: Option<usize>) -> Option<Node> {
+        let text = reference.text()?;
+        let found = self.find(text, scope);
         if found.is_none() {
             let near = if self.sink.wants_suggestions() {
                 let tasks = self.tasks.iter().map(|task| task.task_id.as_str());
@@ -94,17 +99,20 @@ impl<'a> Edges<'a> {
     pub fn add(&mut self, upstream: Option<Found<'_>>, to: Node, scope: Option<usize>) {
         let Some(references) = upstream.and_then(|found| found.texts()) else { return };
         for reference in references {
-            let Some(from) = self.resolve(&reference, scope) else { continue };
-            if from == to {
-                reference.fault(format!("{} cannot follow itself", self.name(to)));
-            } else if self.contains(from, to) || self.contains(to, from) {
-                reference.fault(format!("{} and {} contain each other", self.name(from), self.name(to)));
-            } else if let Some(empty) = [from, to].into_iter().find(|node| self.ends(*node).is_empty()) {
-                reference
-                    .fault(format!("{} has no tasks, so that an edge to or from it means nothing", self.name(empty)));
-            } else {
-                self.written.push((from, to, reference.pointer));
-            }
+            self.add_one(&reference, to, scope);
+        }
+    }
+
+    pub fn add_one(&mut self, reference: &Found<'_>, to: Node, scope: Option<usize>) {
+        let Some(from) = self.resolve(reference, scope) else { return };
+        if from == to {
+            reference.fault(format!("{} cannot follow itself", self.name(to)));
+        } else if self.contains(from, to) || self.contains(to, from) {
+            reference.fault(format!("{} and {} contain each other", self.name(from), self.name(to)));
+        } else if let Some(empty) = [from, to].into_iter().find(|node| self.ends(*node).is_empty()) {
+            reference.fault(format!("{} has no tasks, so that an edge to or from it means nothing", self.name(empty)));
+        } else {
+            self.written.push((from, to, reference.pointer.clone()));
         }
     }
 

@@ -48,6 +48,11 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The names of the object's own members.
+    pub fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.layers.first().into_iter().flat_map(|(object, _)| object.keys().map(String::as_str))
+    }
+
     /// The member, from the object itself only.
     pub fn own(&self, name: &str) -> Option<Found<'a>> {
         let (object, pointer) = self.layers.first()?;

@@ -8,6 +8,7 @@ mod fields;
 mod groups;
 mod ids;
 mod json;
+mod mapping;
 mod params;
 mod schedule;
 mod settings;
@@ -255,6 +256,7 @@ fn connect<'a>(
     for (index, read) in read.iter().enumerate() {
         edges.add(read.fields.get("upstream"), Node::Task(index), read.group);
         edges.add(read.fields.get("setups"), Node::Task(index), read.group);
+        mapping::add_edges(&mut edges, read, index);
     }
     for (index, group) in groups.list.iter().enumerate() {
         edges.add(group.fields.get("upstream"), Node::Group(index), group.parent);
@@ -263,12 +265,15 @@ fn connect<'a>(
     cycles::refuse(&nodes, &edges.upstream, fields.sink);
     let labels = edge_labels(fields.get("edge_labels"), &edges);
     let setups = setups(&read, &edges);
+    let sources: Vec<HashMap<String, String>> = read.iter().map(|read| mapping::sources(read, &edges)).collect();
     let upstream = edges.upstream;
-    let tasks = read.into_iter().zip(upstream).enumerate().map(|(index, (read, sources))| {
+    let tasks = read.into_iter().zip(upstream).enumerate().map(|(index, (read, above))| {
         let mut task = read.task;
         task.is_setup |= setups.contains(&index);
-        task.upstream =
-            sources.iter().filter_map(|source| nodes.get(*source)).map(|node| node.task_id.clone()).collect();
+        if let (Some(mapping), Some(sources)) = (&mut task.mapping, sources.get(index)) {
+            mapping::name_sources(mapping, sources);
+        }
+        task.upstream = above.iter().filter_map(|source| nodes.get(*source)).map(|node| node.task_id.clone()).collect();
         task.upstream.sort();
         task
     });
@@ -280,7 +285,7 @@ fn setups(read: &[ReadTask<'_>], edges: &Edges<'_>) -> HashSet<usize> {
     let mut setups = HashSet::new();
     for teardown in read.iter().filter(|read| read.task.is_teardown) {
         for named in teardown.fields.get("setups").and_then(|found| found.texts()).unwrap_or_default() {
-            match edges.resolve(&named, teardown.group) {
+            match named.text().and_then(|text| edges.find(text, teardown.group)) {
                 Some(Node::Task(index)) if read.get(index).is_some_and(|read| read.task.is_teardown) => {
                     named.fault("a teardown cannot be a setup");
                 }

@@ -184,7 +184,7 @@ fn limits(found: &Found<'_>) -> Option<LimitOverrides> {
         let Some(limit) = fields.get(name) else { continue };
         let whole = match known.get(name) {
             // Narrow ones: counts, which are 32 bits wide.
-            Some(_) if matches!(name, "instances" | "handles" | "xcom_count") => {
+            Some(_) if matches!(name, "instances" | "handles" | "xcom_count" | "map_length") => {
                 limit.whole(0..=LARGEST).map(i64::from)
             }
             _ => limit.whole(0..=i64::MAX),

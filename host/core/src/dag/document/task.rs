@@ -8,8 +8,8 @@ use super::arguments::Schemas;
 use super::fields::{Fields, Found};
 use super::groups::Groups;
 use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS, check_pool, refuse_sensor_settings};
-use super::{ids, params};
-use crate::dag::{Catalogue, CatalogueEntry, OperatorKind, ResolvedOperator, Task, UnknownOperator};
+use super::{ids, mapping, params};
+use crate::dag::{Catalogue, CatalogueEntry, Mapping, OperatorKind, ResolvedOperator, Task, UnknownOperator};
 use crate::near::suggestion;
 use crate::state::TriggerRule;
 use crate::template::syntax_faults;
@@ -20,9 +20,6 @@ const IDENTITY: &[&str] =
 
 /// What makes a task a setup or a teardown.
 const SETUP_AND_TEARDOWN: &[&str] = &["is_setup", "is_teardown", "setups", "on_failure_fail_dagrun"];
-
-/// Fields of Airflow's that belong to semantics which this version does not run.
-const UNSUPPORTED: &[&str] = &["expand", "expand_kwargs", "map_index_template"];
 
 /// What reading a task needs to know of its document.
 pub(super) struct Context<'a, 'c> {
@@ -44,9 +41,8 @@ pub(super) struct ReadTask<'a> {
 }
 
 pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTask<'a> {
-    let known = [IDENTITY, SETUP_AND_TEARDOWN, SETTINGS, SENSOR_SETTINGS, UNSUPPORTED, UNSUPPORTED_SETTINGS];
+    let known = [IDENTITY, SETUP_AND_TEARDOWN, SETTINGS, SENSOR_SETTINGS, mapping::FIELDS, UNSUPPORTED_SETTINGS];
     own.refuse_unknown("a task", &known);
-    own.refuse_unsupported(UNSUPPORTED);
     let group = own.get("task_group").and_then(|found| context.groups.resolve(&found));
     let mut layered = own.clone();
     for around in context.groups.around(group) {
@@ -62,7 +58,8 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
     let trigger_rule = if is_teardown { teardown_rule(&own) } else { settings.trigger_rule };
     check_pool(&layered, &settings.pool, context.catalogue);
     let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
-    let (operator, resolved) = operator(&own, context);
+    let mapping = mapping::read(&own);
+    let (operator, resolved) = operator(&own, mapping.as_ref(), context);
     let task = Task {
         task_id: full_id(&own, written, group, context.groups),
         task_display_name: own.text("task_display_name"),
@@ -98,7 +95,9 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         is_setup: own.boolean("is_setup").unwrap_or(false),
         is_teardown,
         on_failure_fail_dagrun: own.boolean("on_failure_fail_dagrun").unwrap_or(false),
+        mapping,
     };
+    mapping::check(&own, &task);
     refuse_half_teardowns(&own, &task);
     ReadTask { task, group, fields: own }
 }
@@ -142,7 +141,7 @@ fn args(own: &Fields<'_>) -> Map<String, Value> {
 
 /// The operator as written and as resolved. What cannot be resolved is a fault, and something stands in for it so that
 /// reading can go on.
-fn operator(own: &Fields<'_>, context: &mut Context<'_, '_>) -> (String, ResolvedOperator) {
+fn operator(own: &Fields<'_>, mapping: Option<&Mapping>, context: &mut Context<'_, '_>) -> (String, ResolvedOperator) {
     let nothing = || ResolvedOperator {
         name: String::new(),
         version: String::new(),
@@ -156,7 +155,7 @@ fn operator(own: &Fields<'_>, context: &mut Context<'_, '_>) -> (String, Resolve
     let resolved = context.resolved.entry(reference.to_owned()).or_insert_with(|| catalogue.resolve(reference)).clone();
     match resolved {
         Ok(entry) => {
-            check_arguments(own, &entry, context);
+            check_arguments(own, mapping, &entry, context);
             refuse_broken_templates(own, &entry);
             if entry.operator.kind != OperatorKind::Sensor {
                 refuse_sensor_settings(own, reference);
@@ -170,14 +169,18 @@ fn operator(own: &Fields<'_>, context: &mut Context<'_, '_>) -> (String, Resolve
     }
 }
 
-fn check_arguments(own: &Fields<'_>, entry: &CatalogueEntry, context: &mut Context<'_, '_>) {
+fn check_arguments(own: &Fields<'_>, mapping: Option<&Mapping>, entry: &CatalogueEntry, context: &mut Context<'_, '_>) {
     let empty = Value::Object(Map::new());
-    match own.get("args") {
-        Some(found) if found.value.is_object() => context.schemas.check(&found, entry),
-        Some(found) => {
-            found.expected("an object");
+    let found = own.get("args");
+    let args = found.as_ref().map_or(Some(&empty), |found| Some(found.value).filter(|value| value.is_object()));
+    match (found, mapping) {
+        (Some(found), _) if args.is_none() => found.expected("an object"),
+        (_, Some(mapping)) => {
+            let args = args.and_then(Value::as_object).cloned().unwrap_or_default();
+            mapping::check_arguments(own, mapping, &args, entry, &mut context.schemas);
         }
-        None => {
+        (Some(found), None) => context.schemas.check(&found, entry),
+        (None, None) => {
             let absent = Found { value: &empty, pointer: own.pointer().to_owned(), sink: own.sink };
             context.schemas.check(&absent, entry);
         }

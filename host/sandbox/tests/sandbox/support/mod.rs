@@ -140,7 +140,7 @@ pub fn failure(report: &CallReport) -> &Failure {
 #[track_caller]
 pub fn value(report: &CallReport) -> &Value {
     match &report.result {
-        TryResult::Success { value: Some(value) } => value,
+        TryResult::Success { value: Some(value), .. } => value,
         other => panic!("expected a value, and got {other:?}"),
     }
 }
@@ -181,5 +181,5 @@ impl ModuleSource for OneModule {
 pub async fn assert_alive(sandbox: &Sandbox) {
     let services = Arc::new(Services::default());
     let report = sandbox.call(call("noop", json!({}), &services)).await;
-    assert_eq!(report.result, TryResult::Success { value: None });
+    assert_eq!(report.result, TryResult::Success { value: None, length: None });
 }

@@ -1,0 +1,53 @@
+//! What a run waits for by the clock.
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, Utc};
+
+use super::event::Effect;
+use super::machine::RunMachine;
+use crate::state::TaskState;
+
+impl RunMachine {
+    /// What has come due, and the run's own timeout.
+    pub(super) fn tick(&mut self, now: DateTime<Utc>) {
+        if self.deadline().is_some_and(|deadline| deadline <= now) {
+            self.time_out(now);
+            return;
+        }
+        while let Some(Reverse((at, number))) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now) {
+            self.timers.pop();
+            let slot = &self.slots[number];
+            // A timer outlives what it was set for.
+            if slot.wake_at.unwrap_or(DateTime::UNIX_EPOCH) != at {
+                continue;
+            }
+            match slot.state {
+                Some(TaskState::UpForRetry | TaskState::UpForReschedule) => {
+                    let task = slot.task;
+                    self.groups[task].pending.push(number);
+                    self.changed.insert(task);
+                }
+                Some(TaskState::Deferred) => self.schedule(number, now),
+                _ => {}
+            }
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<DateTime<Utc>> {
+        self.facts.started_at?.checked_add_signed(self.plan.dag().dagrun_timeout?.as_time_delta())
+    }
+
+    /// Asks to be woken for the earliest timer, once.
+    pub(super) fn announce(&mut self) {
+        if self.finished {
+            return;
+        }
+        let timer = self.timers.peek().map(|timer| timer.0.0);
+        let next = timer.into_iter().chain(self.deadline()).min();
+        if next.is_some() && next != self.announced {
+            self.effects.extend(next.map(Effect::WakeAt));
+        }
+        self.announced = next;
+    }
+}
