@@ -46,11 +46,25 @@ async fn instances_and_tries() {
         assert_eq!(first["state"], "success");
     }
     user.get(&format!("{INSTANCES}/first/tries/2")).await.expect(404);
-    contract.check(
-        "get_mapped_task_instances",
-        200,
-        &user.get(&format!("{INSTANCES}/first/listMapped")).await.expect(200),
-    );
+}
+
+#[tokio::test]
+async fn instances_of_mapped_tasks() {
+    let server = Server::start().await;
+    let (user, _) = with_run(&server).await;
+    let unmapped = user.get(&format!("{INSTANCES}/first/listMapped")).await;
+    assert!(unmapped.text().contains("Task id first is not mapped"), "{}", unmapped.text());
+    unmapped.expect(404);
+    user.get(&format!("{INSTANCES}/third/listMapped")).await.expect(404);
+
+    let each = json!({ "task_id": "each", "operator": "echo", "expand": { "text": ["one", "two"] } });
+    user.put("/dags/each", json!({ "dag_id": "each", "tasks": [each] })).await.expect(201);
+    user.post("/dags/each/dagRuns", json!({ "logical_date": null, "dag_run_id": "mine" })).await.expect(200);
+    let task = user.get("/dags/each/tasks/each").await.expect(200);
+    assert_eq!(task["is_mapped"], true);
+    let none_yet = user.get("/dags/each/dagRuns/mine/taskInstances/each/listMapped").await.expect(200);
+    Contract::get().check("get_mapped_task_instances", 200, &none_yet);
+    assert_eq!(none_yet["total_entries"], 0);
 }
 
 #[tokio::test]
