@@ -26,11 +26,21 @@ fn unmet(name: &'static str, reason: impl Into<String>) -> Unmet {
 pub struct RunSituation {
     pub state: RunState,
     pub run_after: DateTime<Utc>,
+    /// Whether the DAG is.
     pub is_paused: bool,
-    /// Runs of the DAG that are running.
+    /// None for a run that belongs to no backfill, or to one that is over.
+    pub backfill: Option<BackfillSituation>,
+    /// Runs that are running, of the backfill or, for others, of the DAG.
     pub running_runs: u64,
     /// Whether a scheduler has been heard of of late.
     pub scheduler_lives: bool,
+}
+
+/// A backfill, as far as it decides on its runs.
+#[derive(Clone, Debug)]
+pub struct BackfillSituation {
+    pub is_paused: bool,
+    pub max_active_runs: u32,
 }
 
 /// A live worker.
@@ -115,7 +125,6 @@ fn of_the_run(situation: &Situation<'_>) -> Vec<Unmet> {
     match run.state {
         RunState::Running => {}
         RunState::Queued => {
-            let limit = u64::from(dag.max_active_runs);
             if run.run_after > situation.now {
                 let seconds = (run.run_after - situation.now).num_seconds();
                 let reason = format!("the run is due at {}, in {seconds} seconds", run.run_after.to_rfc3339());
@@ -127,10 +136,17 @@ fn of_the_run(situation: &Situation<'_>) -> Vec<Unmet> {
                     format!("the DAG `{}` is paused, so that its runs stay queued", dag.dag_id),
                 ));
             }
-            if run.running_runs >= limit {
+            if run.backfill.as_ref().is_some_and(|backfill| backfill.is_paused) {
+                found.push(unmet("Backfill Not Paused", "the backfill that the run belongs to is paused"));
+            }
+            let (whose, limit) = match &run.backfill {
+                Some(backfill) => ("its backfill".to_owned(), backfill.max_active_runs),
+                None => (format!("`{}`", dag.dag_id), dag.max_active_runs),
+            };
+            if run.running_runs >= u64::from(limit) {
+                let running = run.running_runs;
                 let reason = format!(
-                    "the run is queued, and {} runs of `{}` are running: its max_active_runs is {limit}",
-                    run.running_runs, dag.dag_id
+                    "the run is queued, and {running} runs of {whose} are running: its max_active_runs is {limit}"
                 );
                 found.push(unmet("Max Active Runs", reason));
             }

@@ -45,10 +45,7 @@ impl Held {
         let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
         let known: Vec<Instance> =
             instances.into_iter().map(Instance::from).chain(new.iter().map(Instance::from)).collect();
-        // The first run of a backfill has nothing before it that it could wait for.
-        let ignores_past = run.backfill.is_some_and(|(_, ordinal)| ordinal == 1);
-        let facts = RunFacts { logical_date: run.logical_date, started_at: run.started_at, ignores_past };
-        let machine = RunMachine::new(plan, facts, known);
+        let machine = RunMachine::new(plan, RunFacts::from(&run), known);
         let held = HeldRun {
             machine,
             epoch: run.epoch,

@@ -37,6 +37,14 @@ pub struct RunRow {
     pub epoch: i64,
 }
 
+/// What a run machine knows of its run. The first run of a backfill has nothing before it that it could wait for.
+impl From<&RunRow> for airlock_core::run::RunFacts {
+    fn from(run: &RunRow) -> Self {
+        let ignores_past = run.backfill.is_some_and(|(_, ordinal)| ordinal == 1);
+        Self { logical_date: run.logical_date, started_at: run.started_at, ignores_past }
+    }
+}
+
 /// A run on its way in. It starts as `queued`.
 #[derive(Clone, Debug)]
 pub struct NewRun {

@@ -4,7 +4,9 @@ use airlock_core::access::{Action, Resource};
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::run::{Instance, Plan, RunFacts, RunMachine};
 use airlock_core::state::{RunState, RunType};
-use airlock_core::why::{PastSituation, RunSituation, Situation, Unmet, WorkerSituation, why_not_running};
+use airlock_core::why::{
+    BackfillSituation, PastSituation, RunSituation, Situation, Unmet, WorkerSituation, why_not_running,
+};
 use airlock_store::Page;
 use airlock_store::dags::DagRow;
 use airlock_store::driving::UsageQuery;
@@ -24,6 +26,8 @@ use crate::state::ApiState;
 
 /// Tries that hold a pool's slots, of one answer.
 const MOST_HOLDERS: u32 = 100;
+/// Runs that are looked at to find out whether a limit is reached.
+const MOST_RUNNING: u32 = 10_000;
 
 /// Why a task instance does not run: every condition that is not met.
 #[utoipa::path(get, path = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/dependencies",
@@ -104,8 +108,7 @@ async fn why(
 ) -> Answer<Vec<Unmet>> {
     let (store, run, now) = (&*state.store, &standing.loaded.run, state.now());
     let plan = Arc::new(Plan::new(Arc::clone(&standing.loaded.dag)));
-    let facts = RunFacts { logical_date: run.logical_date, started_at: run.started_at, ignores_past: false };
-    let machine = RunMachine::new(plan, facts, standing.instances.clone());
+    let machine = RunMachine::new(plan, RunFacts::from(run), standing.instances.clone());
     let pool = task_of(&standing.loaded.dag, &instance.task_id).map(|task| task.pool.clone()).unwrap_or_default();
     let tasks = vec![(tenant, run.dag_id.clone(), instance.task_id.clone())];
     let usage = store.usage(&UsageQuery { tenants: vec![tenant], tasks }).await?;
@@ -116,12 +119,13 @@ async fn why(
         hostname: row.hostname.clone(),
         queues: row.queues.clone(),
     };
-    let running = store.count_runs(tenant, &run.dag_id).await?;
+    let backfill = backfill(state, tenant, run).await?;
     let situation = RunSituation {
         state: run.state,
         run_after: run.run_after,
         is_paused: dag.is_paused,
-        running_runs: running.iter().find(|(state, _)| *state == RunState::Running).map_or(0, |(_, count)| *count),
+        running_runs: running_beside(state, tenant, run, backfill.is_some()).await?,
+        backfill,
         scheduler_lives: others.iter().any(|one| one.role == "scheduler"),
     };
     Ok(why_not_running(&Situation {
@@ -136,6 +140,25 @@ async fn why(
         workers: &workers.into_iter().map(worker).collect::<Vec<_>>(),
         now,
     }))
+}
+
+/// The backfill of a run, unless it is over.
+async fn backfill(state: &ApiState, tenant: TenantId, run: &RunRow) -> Answer<Option<BackfillSituation>> {
+    let Some((id, _)) = run.backfill else { return Ok(None) };
+    let backfill = state.store.backfill(tenant, id).await?.filter(|backfill| backfill.completed_at.is_none());
+    Ok(backfill.map(|row| BackfillSituation { is_paused: row.is_paused, max_active_runs: row.max_active_runs }))
+}
+
+/// How many runs are running that count for the same limit as this one. Those of a backfill count for it alone.
+async fn running_beside(state: &ApiState, tenant: TenantId, run: &RunRow, in_backfill: bool) -> Answer<u64> {
+    let filter =
+        RunFilter { dag_id: Some(run.dag_id.clone()), states: vec![RunState::Running], ..RunFilter::default() };
+    let running = state.store.list_runs(tenant, &filter, &Page { limit: MOST_RUNNING, ..Page::default() }).await?.items;
+    let beside = |other: &&RunRow| match in_backfill {
+        true => other.backfill.map(|(id, _)| id) == run.backfill.map(|(id, _)| id),
+        false => other.backfill.is_none(),
+    };
+    Ok(running.iter().filter(beside).count() as u64)
 }
 
 /// The run before this one, where the task asks for it.

@@ -6,7 +6,9 @@ use airlock_core::dag::{Dag, Task};
 use airlock_core::id::TenantId;
 use airlock_core::run::{Instance, Past, Plan, RunFacts, RunMachine};
 use airlock_core::state::{RunState, TaskState, TriggerRule};
-use airlock_core::why::{Holder, PastSituation, RunSituation, Situation, WorkerSituation, why_not_running};
+use airlock_core::why::{
+    BackfillSituation, Holder, PastSituation, RunSituation, Situation, WorkerSituation, why_not_running,
+};
 use uuid::Uuid;
 
 use crate::cases::{Moment, dag, task};
@@ -41,6 +43,7 @@ impl Case {
             run: RunSituation {
                 state: RunState::Running,
                 is_paused: false,
+                backfill: None,
                 running_runs: 1,
                 scheduler_lives: true,
                 run_after: now(),
@@ -149,6 +152,14 @@ fn what_the_run_waits_for_comes_first() {
     assert_eq!(
         queued(|case| case.run.running_runs = 16),
         "Max Active Runs: the run is queued, and 16 runs of `d` are running: its max_active_runs is 16"
+    );
+    assert_eq!(
+        queued(|case| {
+            case.run.backfill = Some(BackfillSituation { is_paused: true, max_active_runs: 2 });
+            case.run.running_runs = 2;
+        }),
+        "Backfill Not Paused: the backfill that the run belongs to is paused\n\
+         Max Active Runs: the run is queued, and 2 runs of its backfill are running: its max_active_runs is 2"
     );
     assert_eq!(
         queued(|case| case.run.run_after += chrono::TimeDelta::hours(1)),
