@@ -20,8 +20,8 @@ impl PostgresStore {
     ///
     /// [`StoreError::NewerDatabase`] if a newer program has migrated it.
     pub async fn migrate(&self) -> StoreResult<()> {
-        if let Some(found) = self.found_migration().await? {
-            refuse_newer(found)?;
+        if let Some(found) = self.found_migrations().await? {
+            refuse_newer(&found)?;
         }
         let mut connection = self.connection().await?;
         // Under an advisory lock, so that processes that start together migrate one after the other.
@@ -31,18 +31,20 @@ impl PostgresStore {
         })
     }
 
-    /// Whether the database is at exactly this program's newest migration.
+    /// Whether the database has exactly this program's migrations.
     ///
     /// # Errors
     ///
     /// [`StoreError::NotMigrated`] or [`StoreError::NewerDatabase`].
     pub async fn check(&self) -> StoreResult<()> {
-        let found = self.found_migration().await?.ok_or(StoreError::NotMigrated)?;
-        refuse_newer(found)?;
-        if found < newest_migration() { Err(StoreError::NotMigrated) } else { Ok(()) }
+        let found = self.found_migrations().await?.ok_or(StoreError::NotMigrated)?;
+        refuse_newer(&found)?;
+        // Not only the newest counts: one may have come from another branch of development, with an older date.
+        let all = MIGRATOR.iter().all(|migration| found.contains(&migration.version));
+        if all { Ok(()) } else { Err(StoreError::NotMigrated) }
     }
 
-    async fn found_migration(&self) -> Result<Option<i64>> {
+    async fn found_migrations(&self) -> Result<Option<Vec<i64>>> {
         let mut connection = self.connection().await?;
         let migrated: bool = sqlx::query_scalar("SELECT to_regclass('_sqlx_migrations') IS NOT NULL")
             .fetch_one(&mut *connection)
@@ -50,11 +52,14 @@ impl PostgresStore {
         if !migrated {
             return Ok(None);
         }
-        Ok(sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut *connection).await?)
+        Ok(Some(sqlx::query_scalar("SELECT version FROM _sqlx_migrations").fetch_all(&mut *connection).await?))
     }
 }
 
-fn refuse_newer(found: i64) -> StoreResult<()> {
+fn refuse_newer(found: &[i64]) -> StoreResult<()> {
     let known = newest_migration();
-    if found > known { Err(StoreError::NewerDatabase { found, known }) } else { Ok(()) }
+    match found.iter().copied().max() {
+        Some(found) if found > known => Err(StoreError::NewerDatabase { found, known }),
+        _ => Ok(()),
+    }
 }

@@ -50,6 +50,18 @@ async fn a_newer_database_is_refused() {
 }
 
 #[tokio::test]
+async fn a_database_that_lacks_an_older_migration_is_not_migrated() {
+    let database = airlock_test_services::postgres().unwrap();
+    let store = connect(&database).await;
+    store.migrate().await.unwrap();
+    let mut raw = PgConnection::connect(database.url()).await.unwrap();
+    let oldest = "DELETE FROM _sqlx_migrations WHERE version = (SELECT min(version) FROM _sqlx_migrations)";
+    sqlx::query(oldest).execute(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    assert!(matches!(store.check().await, Err(StoreError::NotMigrated)));
+}
+
+#[tokio::test]
 async fn an_unreachable_server_is_named_without_its_password() {
     let options = PostgresOptions { acquire_timeout: Duration::from_millis(200), ..PostgresOptions::default() };
     let refused = PostgresStore::connect("postgres://kim:secret@127.0.0.1:1/airlock", &options).await;

@@ -51,6 +51,18 @@ async fn a_newer_database_is_refused() {
 }
 
 #[tokio::test]
+async fn a_database_that_lacks_an_older_migration_is_not_migrated() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder).await;
+    store.migrate().await.unwrap();
+    let mut raw = SqliteConnection::connect(folder.path().join("airlock.db").to_str().unwrap()).await.unwrap();
+    let oldest = "DELETE FROM _sqlx_migrations WHERE version = (SELECT min(version) FROM _sqlx_migrations)";
+    sqlx::query(oldest).execute(&mut raw).await.unwrap();
+    raw.close().await.unwrap();
+    assert!(matches!(store.check().await, Err(StoreError::NotMigrated)));
+}
+
+#[tokio::test]
 async fn a_missing_file_is_made_only_if_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("airlock.db");
