@@ -81,8 +81,9 @@ pub async fn every_log(client: &Client, dag_id: &str, run_id: &str) -> Result<()
             task_id: task_id.to_owned(),
             map_index: map_index.unwrap_or(-1),
         };
+        let index = if task.map_index < 0 { String::new() } else { format!("[{}]", task.map_index) };
         for number in 1..=instance.get("try_number").and_then(Value::as_u64).unwrap_or_default() {
-            output::write(&format!("-- {task_id}, try {number}\n"))?;
+            output::write(&format!("-- {task_id}{index}, try {number}\n"))?;
             logs::run(client, &task, u32::try_from(number).ok(), false, output::Format::Table).await?;
         }
     }
