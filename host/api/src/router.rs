@@ -15,8 +15,8 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    backfills, connections, dag_runs, dag_versions, dags, event_logs, layers, monitor, operators, pools, task_groups,
-    task_instances, tasks, tenants, tokens, users, variables, xcoms,
+    assets, backfills, connections, dag_runs, dag_versions, dags, event_logs, layers, monitor, operators, pools,
+    task_groups, task_instances, tasks, tenants, tokens, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -81,6 +81,7 @@ fn usual(body_limit: usize) -> OpenApiRouter<ApiState> {
         .merge(dag_routes())
         .merge(run_routes())
         .merge(instance_routes())
+        .merge(asset_routes())
         .merge(setting_routes())
         .merge(administration_routes())
         .layer(DefaultBodyLimit::max(body_limit))
@@ -146,6 +147,22 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(logs::get_log))
         .routes(routes!(xcoms::list::get_xcom_entries, xcoms::create::create_xcom_entry))
         .routes(routes!(xcoms::get::get_xcom_entry, xcoms::update::update_xcom_entry, xcoms::delete::delete_xcom_entry))
+}
+
+fn asset_routes() -> OpenApiRouter<ApiState> {
+    use assets::{events, get, list, materialize, queued};
+    OpenApiRouter::new()
+        .routes(routes!(list::get_assets))
+        .routes(routes!(list::get_asset_aliases))
+        .routes(routes!(list::get_asset_alias))
+        .routes(routes!(events::get_asset_events, events::create_asset_event))
+        .routes(routes!(events::get_upstream_asset_events))
+        .routes(routes!(get::get_asset))
+        .routes(routes!(get::get_dependencies))
+        .routes(routes!(materialize::materialize_asset))
+        .routes(routes!(queued::get_asset_queued_events, queued::delete_asset_queued_events))
+        .routes(routes!(queued::get_dag_asset_queued_events, queued::delete_dag_asset_queued_events))
+        .routes(routes!(queued::get_dag_asset_queued_event, queued::delete_dag_asset_queued_event))
 }
 
 fn setting_routes() -> OpenApiRouter<ApiState> {

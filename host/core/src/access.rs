@@ -41,6 +41,7 @@ names! {
         TaskInstance = "task_instance",
         TaskLog = "task_log",
         XCom = "xcom",
+        Asset = "asset",
         Event = "event",
         Operator = "operator",
         Pool = "pool",
@@ -81,6 +82,7 @@ const TABLE: &[Row] = &[
     (Resource::TaskInstance,  [VIEWER, USER,   USER,   USER]),
     (Resource::TaskLog,       [VIEWER, NOBODY, NOBODY, NOBODY]),
     (Resource::XCom,          [VIEWER, USER,   USER,   USER]),
+    (Resource::Asset,         [VIEWER, OP,     OP,     OP]),
     (Resource::Event,         [VIEWER, NOBODY, NOBODY, NOBODY]),
     // A module is code that runs with the tenant's grants: uploading one is more than running what is there.
     (Resource::Operator,      [VIEWER, OP,     OP,     OP]),

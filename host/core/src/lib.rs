@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod admit;
+pub mod asset;
 pub mod backfill;
 pub mod clear;
 pub mod connection;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use airlock_core::dag::{Dag, SnapshotCatalogue, parse_value};
 use airlock_core::state::RunType;
 use airlock_core::template::{
-    ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions, RunFacts, Scope,
-    XComPull, render_fields,
+    AssetEventView, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions,
+    RunFacts, Scope, XComPull, render_fields,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -55,6 +55,21 @@ impl Lookup for Database {
 
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError> {
         Ok(Some(PreviousRun { data_interval: None, started_at: Some(instant("2024-02-28T00:00:01Z")), ended_at: None }))
+    }
+
+    fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
+        let event = |number: i64| AssetEventView {
+            uri: "s3://lake/sales".to_owned(),
+            name: "sales".to_owned(),
+            group: "asset".to_owned(),
+            extra: json!({"rows": number}).as_object().cloned().unwrap(),
+            timestamp: instant("2024-03-01T00:00:00Z"),
+            source_dag_id: Some("producer".to_owned()),
+            source_task_id: Some("load".to_owned()),
+            source_run_id: Some(format!("run_{number}")),
+            source_map_index: -1,
+        };
+        Ok(vec![event(1), event(2)])
     }
 }
 
@@ -219,6 +234,22 @@ fn fields_are_rendered_at_any_depth_and_others_are_not() {
     assert_eq!(Value::Object(render(&args).unwrap()), expected);
     let fault = render(&json!({"sql": [{"a/b": "select 1\n  from {{ nope }}"}]})).unwrap_err();
     assert_eq!(fault.to_string(), "/sql/0/a~1b: line 2: undefined value: `nope` is undefined");
+}
+
+#[test]
+fn events_of_assets_can_be_looked_at() {
+    for (template, expected) in [
+        ("{{ (triggering_asset_events.values() | first | last).extra.rows }}", "2"),
+        (
+            "{% for uri, events in triggering_asset_events.items() %}{{ uri }} {{ events | map(attribute='source_run_id') | \
+             join(',') }}{% endfor %}",
+            "s3://lake/sales run_1,run_2",
+        ),
+        ("{{ triggering_asset_events['s3://lake/sales'][0].asset.name }}", "sales"),
+        ("{{ (triggering_asset_events.values() | first | first).timestamp | ds }}", "2024-03-01"),
+    ] {
+        assert_eq!(render(template), Ok(json!(expected)), "{template}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
 use airlock_core::admit::{self, Admitted, Offer, Reason, Refused};
+use airlock_core::asset::add_events;
 use airlock_core::id::RunKey;
 use airlock_core::run::{Event, RunChange};
 use airlock_store::StoreResult;
@@ -25,7 +26,9 @@ impl Scheduler {
             .into_iter()
             .filter_map(|(key, mut change)| {
                 change.fold_moves_into_creates();
-                Some((key, self.held.runs.get(&key)?.epoch, change))
+                let held = self.held.runs.get(&key)?;
+                add_events(&mut change, |instance| held.machine.task_of(instance));
+                Some((key, held.epoch, change))
             })
             .collect();
         if changes.is_empty() && (self.held.ready.is_empty() || !look_again) {
@@ -47,6 +50,10 @@ impl Scheduler {
             admissions
         };
         let committed = self.store.commit(&batch, &admit).await?;
+        if batch.changes.iter().any(|(_, _, change)| !change.asset_events.is_empty()) {
+            // Runs may follow from it.
+            self.wake.runs().raise();
+        }
         let pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.learn(now, &committed, &pass, &run_of, round).await
     }

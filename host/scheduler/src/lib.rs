@@ -14,6 +14,7 @@ mod failed_runs;
 mod held;
 mod housekeeping;
 mod lease;
+mod open_asset_runs;
 mod open_backfills;
 mod open_runs;
 mod options;

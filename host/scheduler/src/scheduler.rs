@@ -149,6 +149,7 @@ impl Scheduler {
         if timed || cause.runs || is_due {
             self.open_runs(now, &mut round).await?;
             self.open_backfills(now, &mut round).await?;
+            self.open_asset_runs(now, &mut round).await?;
             self.take_runs(now, &mut round).await?;
         }
         if timed || cause.reports {

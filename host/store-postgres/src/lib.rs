@@ -9,6 +9,7 @@
 //! The tenant's row is what makes admission a critical section: it is locked before the use of pools is looked at, and until
 //! the queue rows that follow from it are committed.
 
+mod assets;
 mod audit;
 mod backfills;
 mod dags;

@@ -4,6 +4,7 @@
 //! order, and every transaction on it begins as `IMMEDIATE`: a transaction that begins by reading and then writes would be
 //! refused with "database is locked" whatever the busy timeout. Readers have a pool of their own and never wait for the writer.
 
+mod assets;
 mod audit;
 mod backfills;
 mod dags;

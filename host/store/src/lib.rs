@@ -9,6 +9,7 @@
 //!   error.
 //! - `now` is an argument: a database's clock is never asked.
 
+pub mod assets;
 pub mod audit;
 pub mod backfills;
 #[cfg(feature = "conformance")]
@@ -38,6 +39,7 @@ pub trait Store:
     + dags::Dags
     + runs::Runs
     + backfills::Backfills
+    + assets::Assets
     + instances::Instances
     + driving::Driving
     + queue::Queue
@@ -54,6 +56,7 @@ impl<T> Store for T where
         + dags::Dags
         + runs::Runs
         + backfills::Backfills
+        + assets::Assets
         + instances::Instances
         + driving::Driving
         + queue::Queue

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use airlock_core::limits::Grants;
 use airlock_core::outcome::{Failure, FailureCause};
-use airlock_core::state::RunState;
+use airlock_core::state::{RunState, RunType};
 use airlock_core::template::{
-    ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions, RunFacts, Scope,
-    XComPull, render_fields,
+    AssetEventView, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions,
+    RunFacts, Scope, XComPull, render_fields,
 };
 use airlock_sandbox::capability::task::{TaskServiceError, TaskServices, XComSelection};
+use airlock_store::assets::AssetEventRow;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::runs::{RunFilter, Span};
 use airlock_store::{Page, Store};
@@ -101,6 +102,26 @@ impl Lookup for TryLookup {
             started_at: run.started_at,
             ended_at: run.ended_at,
         }))
+    }
+
+    fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
+        if self.facts.run.run_type != RunType::AssetTriggered {
+            return Ok(Vec::new());
+        }
+        let found = self.runtime.block_on(self.store.asset_events_of_run(self.facts.run.key));
+        let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
+        let view = |event: AssetEventRow| AssetEventView {
+            uri: event.uri,
+            name: event.name,
+            group: event.group,
+            extra: event.extra,
+            timestamp: event.timestamp,
+            source_dag_id: event.source_dag_id,
+            source_task_id: event.source_task_id,
+            source_run_id: event.source_run_id,
+            source_map_index: event.source_map_index,
+        };
+        Ok(found.into_iter().map(view).collect())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! `cargo xtask operators` and `cargo build --workspace --bin airlock` come first; `cargo xtask test` does both.
 
+mod assets;
 mod backfills;
 mod clear;
 mod command_line;

@@ -1,6 +1,7 @@
 //! The command line as types. What a command does is in `commands`, under the same name.
 
 mod access;
+mod assets;
 mod backfill;
 mod dags;
 mod operators;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 pub use access::{Login, TenantsCommand, TokensCommand, UsersCommand};
+pub use assets::{AssetsCommand, Which as AssetWhich};
 pub use backfill::{BackfillCommand, CreateBackfill};
 pub use dags::{DagsCommand, TestDag, TriggerDag};
 pub use operators::{OperatorsCommand, TestOperator};
@@ -88,6 +90,9 @@ pub enum Command {
     /// Runs of DAGs.
     #[command(subcommand)]
     Runs(RunsCommand),
+    /// Assets that tasks produce, and their events.
+    #[command(subcommand)]
+    Assets(AssetsCommand),
     /// Backfills: runs of the past.
     #[command(subcommand)]
     Backfill(BackfillCommand),

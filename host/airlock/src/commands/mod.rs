@@ -2,6 +2,7 @@
 
 mod access;
 mod ask;
+mod assets;
 mod backfill;
 mod completions;
 mod config_show;
@@ -41,6 +42,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Db(command) => server::db(&command, &session.config).await,
         Command::Dags(command) => dags::run(command, session).await,
         Command::Runs(command) => runs::run(command, session).await,
+        Command::Assets(command) => assets::run(command, session).await,
         Command::Backfill(command) => backfill::run(command, session).await,
         Command::Tasks(command) => tasks::run(command, session).await,
         Command::Operators(command) => operators::run(command, session).await,

@@ -32,7 +32,7 @@ const ORDER: &Order = &[
     ("updated_at", "updated_at"),
 ];
 
-async fn response(store: &dyn Store, tenant: TenantId, row: RunRow) -> Answer<DagRunResponse> {
+pub(crate) async fn response(store: &dyn Store, tenant: TenantId, row: RunRow) -> Answer<DagRunResponse> {
     let version = store.dag_version(tenant, &row.dag_id, row.dag_version).await?;
     Ok(DagRunResponse::new(row, version.as_ref()))
 }

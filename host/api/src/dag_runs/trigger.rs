@@ -33,17 +33,17 @@ pub async fn trigger_dag_run(
     let store = &*state.store;
     let row = lookup::dag(store, principal.tenant, &dag_id).await?;
     let triggered_by = if headers.contains_key(header::REFERER) { "ui" } else { "rest_api" };
-    let run = new_run(&principal, &row.dag, triggered_by, body, state.now())?;
+    let run = new_run(&principal, &row.dag, (RunType::Manual, triggered_by), body, state.now())?;
     let created = store.create_run(&run).await?;
     state.wake.runs().raise();
     response(store, principal.tenant, created).await.map(Json)
 }
 
-/// What the body asks for, with what it leaves to us filled in.
-fn new_run(
+/// What the body asks for, with what it leaves to us filled in. A run is of a type, and triggered by a program.
+pub(crate) fn new_run(
     principal: &Principal,
     dag: &Dag,
-    triggered_by: &str,
+    (run_type, triggered_by): (RunType, &str),
     body: TriggerBody,
     now: DateTime<Utc>,
 ) -> Answer<NewRun> {
@@ -61,12 +61,12 @@ fn new_run(
         run_after: body.run_after.map(|instant| instant.0),
         conf: body.conf.unwrap_or_default(),
     };
-    let run = requested_run(dag, RunType::Manual, request, &distinct()?, now).map_err(refused)?;
+    let run = requested_run(dag, run_type, request, &distinct()?, now).map_err(refused)?;
     Ok(NewRun {
         tenant: principal.tenant,
         dag_id: dag.dag_id.clone(),
         run_id: run.run_id,
-        run_type: RunType::Manual,
+        run_type,
         logical_date: run.logical_date,
         data_interval: run.data_interval,
         run_after: run.run_after,

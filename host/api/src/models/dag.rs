@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use airlock_core::dag::Dag;
+use airlock_core::dag::{Dag, Schedule};
 use airlock_core::state::{RunState, RunType};
 use airlock_core::timetable::is_periodic;
 use airlock_store::dags::{DagRow, DagVersion};
@@ -167,7 +167,10 @@ impl DagDetailsResponse {
             dag: row.into(),
             catchup: dag.catchup,
             dag_run_timeout: dag.dagrun_timeout.map(iso_duration),
-            asset_expression: None,
+            asset_expression: match &dag.schedule {
+                Schedule::Assets { condition } => Some(condition.expression()),
+                _ => None,
+            },
             doc_md: dag.doc_md.clone(),
             start_date: dag.start_date,
             end_date: dag.end_date,

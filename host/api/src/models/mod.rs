@@ -1,5 +1,6 @@
 //! Bodies and answers on the wire. Those of Airflow's paths have exactly its members: its clients refuse others.
 
+mod asset;
 mod backfill;
 mod clear;
 mod connection;
@@ -17,6 +18,7 @@ mod time;
 mod variable;
 mod xcom;
 
+pub use asset::*;
 pub use backfill::*;
 pub use clear::*;
 pub use connection::*;

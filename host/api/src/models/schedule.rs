@@ -14,6 +14,7 @@ pub fn schedule_summary(schedule: &Schedule) -> Option<String> {
             Some(super::iso_duration(*delta))
         }
         Schedule::Events { dates } => Some(format!("{} events", dates.len())),
+        Schedule::Assets { .. } => Some("Asset".to_owned()),
     }
 }
 
@@ -32,5 +33,6 @@ pub fn schedule_description(dag: &Dag) -> String {
             format!("At the end of each interval of {}", super::iso_duration(*delta))
         }
         Schedule::Events { dates } => format!("At {} given dates", dates.len()),
+        Schedule::Assets { .. } => "Triggered by assets".to_owned(),
     }
 }

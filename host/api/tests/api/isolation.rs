@@ -15,6 +15,7 @@ async fn fill(client: &Client<'_>) -> String {
     document["tags"] = json!(["zebra_tag"]);
     for task in document["tasks"].as_array_mut().unwrap() {
         task["operator"] = json!("zebra-op");
+        task["outlets"] = json!(["zebra://asset"]);
     }
     client.put("/dags/zebra_dag", document).await.expect(201);
     client
@@ -50,6 +51,8 @@ fn filled(template: &str, token: &str) -> String {
         ("xcom_key", "return_value"),
         ("version_number", "1"),
         ("backfill_id", "1"),
+        ("asset_id", "1"),
+        ("asset_alias_id", "1"),
         ("connection_id", "zebra_conn"),
         ("variable_key", "zebra_key"),
         ("pool_name", "zebra_pool"),
@@ -170,9 +173,11 @@ async fn one_tenant_finds_nothing_of_the_other_on_any_path() {
                 let path = query(&filled(template, &token));
                 let path = path.trim_start_matches("/api/v2");
                 let answer = client.send(method.clone(), path, body(&method, template).as_ref()).await;
-                // Airflow's list of XComs answers with none for what does not exist, instead of 404.
-                let lists =
-                    template.ends_with("/list") || (method == Method::GET && template.ends_with("/xcomEntries"));
+                // Airflow's lists of XComs and of queued events answer with none for what does not exist, instead of 404.
+                let lists = template.ends_with("/list")
+                    || (method == Method::GET
+                        && (template.ends_with("/xcomEntries")
+                            || (template.ends_with("/queuedEvents") && template.matches('{').count() == 1)));
                 let named = template.contains('{') && !makes_own && !lists;
                 assert!(
                     !named || answer.status.is_client_error(),

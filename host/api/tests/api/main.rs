@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod administration;
+mod assets;
 mod backfills;
 mod clearing;
 mod dags;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::Mapping;
+use crate::asset::{Asset, AssetCondition};
 use crate::limits::{Grants, LimitOverrides};
 use crate::state::{TriggerRule, UnknownName, WeightRule};
 
@@ -85,6 +86,12 @@ pub struct Task {
     pub grants: Option<Grants>,
     pub limits: LimitOverrides,
     pub sensor: Sensor,
+    /// The assets that it produces: its success is an event of each.
+    #[serde(default)]
+    pub outlets: Vec<Asset>,
+    /// The assets that it uses, for people to see.
+    #[serde(default)]
+    pub inlets: Vec<Asset>,
     #[serde(default)]
     pub is_setup: bool,
     /// Its trigger rule is `all_done_setup_success`, and among its upstream are the setups that it tears down.
@@ -188,6 +195,10 @@ pub enum Schedule {
     },
     Events {
         dates: Vec<DateTime<Utc>>,
+    },
+    /// A run whenever events of assets make the condition true.
+    Assets {
+        condition: AssetCondition,
     },
 }
 

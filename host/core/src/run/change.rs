@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::asset::NewAssetEvent;
 use crate::outcome::FailureCause;
 use crate::state::{RunState, TaskState};
 
@@ -103,6 +104,8 @@ pub struct RunChange {
     pub expand: Vec<Uuid>,
     /// Applied in this order.
     pub moves: Vec<Move>,
+    /// What the moves to success bring about; not of moves that are refused.
+    pub asset_events: Vec<NewAssetEvent>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
     pub run_state: Option<RunState>,
     /// The DAG version that the run goes on with.

@@ -76,7 +76,7 @@ pub struct RunMachine {
     pub(super) plan: Arc<Plan>,
     pub(super) facts: RunFacts,
     pub(super) slots: Vec<Slot>,
-    by_id: HashMap<Uuid, usize>,
+    pub(super) by_id: HashMap<Uuid, usize>,
     pub(super) groups: Vec<Group>,
     /// Unfinished instances of tasks that the DAG does not have (any more).
     strays: Vec<Instance>,

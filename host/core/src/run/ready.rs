@@ -85,6 +85,12 @@ impl RunMachine {
         self.queued_or_running
     }
 
+    /// The task and the map index of an instance.
+    pub fn task_of(&self, instance: Uuid) -> Option<(&Task, i32)> {
+        let slot = &self.slots[*self.by_id.get(&instance)?];
+        Some((self.plan.task(slot.task), slot.map_index))
+    }
+
     pub fn logical_date(&self) -> Option<DateTime<Utc>> {
         self.facts.logical_date
     }

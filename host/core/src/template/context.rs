@@ -10,7 +10,7 @@ use minijinja::value::{Object, ObjectRepr, Serde};
 use super::accessors::{Connections, TaskInstance, Variables};
 use super::dates::{Moment, Span};
 use super::macros::Macros;
-use super::{Lookup, LookupError, PreviousRun, Scope};
+use super::{AssetEventView, Lookup, LookupError, PreviousRun, Scope};
 use crate::dag::Task;
 
 /// Where all values come from.
@@ -20,13 +20,14 @@ pub(super) struct Source {
     params: Value,
     conf: Value,
     previous: OnceLock<Result<Option<PreviousRun>, LookupError>>,
+    asset_events: OnceLock<Value>,
 }
 
 impl Source {
     pub fn new(scope: Scope, lookup: Arc<dyn Lookup>) -> Self {
         let params = Value::from(Serde(&scope.params));
         let conf = Value::from(Serde(&scope.run.conf));
-        Self { scope, lookup, params, conf, previous: OnceLock::new() }
+        Self { scope, lookup, params, conf, previous: OnceLock::new(), asset_events: OnceLock::new() }
     }
 
     fn task(&self) -> Option<&Task> {
@@ -84,11 +85,41 @@ impl Object for Root {
             }
             "prev_start_date_success" => source.previous(|run| run.started_at),
             "prev_end_date_success" => source.previous(|run| run.ended_at),
-            // No DAG is triggered by assets yet, so that there are never any events.
-            "triggering_asset_events" => Value::from_pairs::<_, &str, Value>([]),
+            "triggering_asset_events" => source.asset_events.get_or_init(|| asset_events(source)).clone(),
             name => return self.of_the_logical_date(name),
         })
     }
+}
+
+/// Airflow's mapping from assets, here by their URIs, to lists of events.
+fn asset_events(source: &Source) -> Value {
+    let events = match source.lookup.asset_events() {
+        Ok(events) => events,
+        Err(error) => return Value::from(super::dates::invalid(error.to_string())),
+    };
+    let mut by_asset: Vec<(String, Vec<Value>)> = Vec::new();
+    for event in events {
+        let uri = event.uri.clone();
+        match by_asset.iter_mut().find(|(of, _)| *of == uri) {
+            Some((_, list)) => list.push(asset_event(event)),
+            None => by_asset.push((uri, vec![asset_event(event)])),
+        }
+    }
+    Value::from_pairs(by_asset.into_iter().map(|(uri, list)| (uri, Value::from(list))))
+}
+
+fn asset_event(event: AssetEventView) -> Value {
+    let asset = [("name", &event.name), ("uri", &event.uri), ("group", &event.group)];
+    Value::from_pairs([
+        ("asset", Value::from_pairs(asset.map(|(name, text)| (name, Value::from(text.as_str()))))),
+        ("uri", Value::from(event.uri)),
+        ("extra", Value::from(Serde(&event.extra))),
+        ("timestamp", instant(Some(event.timestamp))),
+        ("source_dag_id", Value::from(event.source_dag_id)),
+        ("source_task_id", Value::from(event.source_task_id)),
+        ("source_run_id", Value::from(event.source_run_id)),
+        ("source_map_index", Value::from(event.source_map_index)),
+    ])
 }
 
 impl Root {

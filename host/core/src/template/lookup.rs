@@ -1,5 +1,6 @@
 //! What templates ask the database for, through the one who renders.
 
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::PreviousRun;
@@ -51,6 +52,21 @@ pub struct ConnectionView {
     pub extra: Map<String, Value>,
 }
 
+/// What a template may see of an event of an asset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AssetEventView {
+    pub uri: String,
+    pub name: String,
+    pub group: String,
+    pub extra: Map<String, Value>,
+    pub timestamp: DateTime<Utc>,
+    /// The instance whose success it was; none where somebody posted it.
+    pub source_dag_id: Option<String>,
+    pub source_task_id: Option<String>,
+    pub source_run_id: Option<String>,
+    pub source_map_index: i32,
+}
+
 /// Answers what is not in the [`super::Scope`]. Called from the thread that renders, and may block it.
 ///
 /// What is secret is for the implementation to decide: it knows the task's grants, and it remembers what it has given out
@@ -64,4 +80,6 @@ pub trait Lookup: Send + Sync {
     fn connection(&self, conn_id: &str) -> Result<Option<ConnectionView>, LookupError>;
     /// For `prev_data_interval_start_success` and its like. None if there was none.
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError>;
+    /// The events of assets that the run follows from, oldest first.
+    fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError>;
 }

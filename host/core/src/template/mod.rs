@@ -30,7 +30,7 @@ mod scope;
 
 use serde_json::Value;
 
-pub use lookup::{ConnectionView, Lookup, LookupError, PulledXCom, XComPull};
+pub use lookup::{AssetEventView, ConnectionView, Lookup, LookupError, PulledXCom, XComPull};
 pub(crate) use render::syntax_faults;
 pub use render::{RenderOptions, render_fields};
 pub use scope::{InstanceFacts, PreviousRun, RunFacts, Scope};

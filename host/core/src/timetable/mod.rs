@@ -156,7 +156,8 @@ impl Timetable {
         })?;
         let cron = |expression: &String| Ticks::cron(expression, timezone);
         Ok(match schedule {
-            Schedule::None => Self::Never,
+            // Runs that follow from assets have no times of their own.
+            Schedule::None | Schedule::Assets { .. } => Self::Never,
             Schedule::Once => Self::Once,
             Schedule::Continuous => Self::Continuous,
             Schedule::CronTrigger { cron: expressions, interval, run_immediately } => {

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![expect(clippy::disallowed_methods, reason = "tests read files of cases")]
 
+mod assets;
 mod mapping;
 mod teardowns;
 
@@ -248,14 +249,9 @@ fn what_is_wrong_with_groups_is_said() {
 
 #[test]
 fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
-    assert_fault(with_task(json!({"outlets": ["s3://a"]})), "/tasks/0/outlets", "not supported yet");
     assert_fault(with(json!({"deadlines": [{}]})), "/deadlines", "not supported yet");
-    assert_fault(
-        with(json!({"schedule": {"type": "assets", "condition": "x"}})),
-        "/schedule/type",
-        "not supported yet",
-    );
-    read(with_task(json!({"is_setup": false, "outlets": [], "inlets": null})));
+    assert_fault(with_task(json!({"callbacks": [{}]})), "/tasks/0/callbacks", "not supported yet");
+    read(with_task(json!({"is_setup": false, "outlets": [], "inlets": null, "callbacks": []})));
 }
 
 #[test]

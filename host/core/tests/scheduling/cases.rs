@@ -135,6 +135,8 @@ pub fn task(task_id: &str) -> Task {
             exponential_backoff: false,
             max_wait: None,
         },
+        outlets: Vec::new(),
+        inlets: Vec::new(),
         is_setup: false,
         is_teardown: false,
         on_failure_fail_dagrun: false,

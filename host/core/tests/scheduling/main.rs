@@ -3,6 +3,7 @@
 
 mod admission;
 mod against_reference;
+mod assets;
 mod backfills;
 mod cases;
 mod clearing;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 
 pub use content::{VersionName, content};
 pub(crate) use read::DAG_COLUMNS_FROM;
-pub use read::dag_row;
+pub use read::{dag_row, get};
 
 use crate::PostgresStore;
 use crate::error::Failure;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
+use airlock_store::support::brought_about;
 
 use super::admission::admit_all;
 use super::changes::apply;
@@ -11,6 +12,7 @@ use super::leases::{self, lock_held};
 use super::run_states::{self, By};
 use super::usage::usage;
 use crate::PostgresStore;
+use crate::assets::record;
 use crate::error::Result;
 
 pub async fn commit(
@@ -35,6 +37,7 @@ pub async fn commit(
         .collect();
     if !changes.is_empty() {
         committed.refused = apply(&mut transaction, &changes).await?;
+        record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
         run_states::write(&mut transaction, &changes, By::Scheduler, batch.now).await?;
     }
 

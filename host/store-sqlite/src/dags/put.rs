@@ -8,6 +8,7 @@ use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use super::read;
+use crate::assets::write_references;
 use crate::error::{Failure, Result};
 use crate::row::{Columns, micros};
 use crate::{SqliteStore, begin};
@@ -34,6 +35,7 @@ pub async fn put(store: &SqliteStore, put: PutDag<'_>) -> Result<(DagRow, PutDag
         let version = newest.map_or(0, |(version, _)| version) + 1;
         write_dag(&mut transaction, &put, version).await?;
         let version_id = write_version(&mut transaction, &put, version).await?;
+        write_references(&mut transaction, put.tenant, put.dag, put.now).await?;
         store.versions.insert(version_id, Arc::new(put.dag.clone()));
     }
     let row = read::get(store, &mut transaction, put.tenant, &put.dag.dag_id).await?;

@@ -5,12 +5,14 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
+use airlock_store::support::brought_about;
 
 use super::admission::admit_all;
 use super::changes::apply;
 use super::leases::held;
 use super::run_states;
 use super::usage::usage;
+use crate::assets::record;
 use crate::error::Result;
 use crate::{SqliteStore, begin};
 
@@ -30,6 +32,7 @@ pub async fn commit(
     let changes = batch.changes.iter().filter(|(key, _, _)| driven.contains(key));
     let changes: Vec<(RunKey, &RunChange)> = changes.map(|(key, _, change)| (*key, change)).collect();
     committed.refused = apply(&mut transaction, &changes).await?;
+    record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
 
     let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
     if !admissions.is_empty() {

@@ -78,6 +78,8 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
             exponential_backoff: false,
             max_wait: None,
         },
+        outlets: Vec::new(),
+        inlets: Vec::new(),
         is_setup: false,
         is_teardown: false,
         on_failure_fail_dagrun: false,

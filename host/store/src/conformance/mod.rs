@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod admission;
+pub mod assets;
 pub mod audit;
 pub mod backfills;
 pub mod changes;
@@ -80,6 +81,14 @@ macro_rules! conformance {
                 a_cancelled_backfill_fails_what_is_queued,
                 a_run_that_is_made_anew_belongs_to_its_backfill,
                 a_long_backfill_opens_few_runs_ahead,
+            ]
+            assets: [
+                references_follow_the_newest_version,
+                an_event_is_queued_for_those_who_listen,
+                a_run_follows_from_its_events_once,
+                what_came_before_a_dag_listened_is_no_event_of_its,
+                a_dag_that_is_busy_or_has_changed_waits,
+                success_is_an_event_of_every_outlet,
             ]
             instances: [
                 instances_are_listed_by_filter_order_and_page,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use airlock_core::asset::NewAssetEvent;
 use airlock_core::id::RunKey;
 use uuid::Uuid;
 
@@ -22,4 +23,10 @@ pub fn rounds<'a>(changes: impl IntoIterator<Item = (RunKey, &'a RunChange)>) ->
         }
     }
     rounds
+}
+
+/// The events of assets that a batch brings about: not those of moves that were refused.
+pub fn brought_about<'a>(changes: &[(RunKey, &'a RunChange)], refused: &[Uuid]) -> Vec<(RunKey, &'a NewAssetEvent)> {
+    let events = changes.iter().flat_map(|(run, change)| change.asset_events.iter().map(|event| (*run, event)));
+    events.filter(|(_, event)| !refused.contains(&event.instance)).collect()
 }

@@ -1,6 +1,7 @@
 //! From a JSON document to a [`Dag`]: every fault at once, each with its place, or a DAG with nothing left open.
 
 mod arguments;
+mod asset;
 mod cycles;
 mod duration;
 mod edges;

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::asset;
 use super::fields::{Fields, Found};
 use crate::dag::{RunImmediately, Schedule, Seconds};
 use crate::fault::describe;
@@ -79,10 +80,7 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
         "delta_trigger" => &["type", "delta", "interval"],
         "delta_data_interval" => &["type", "delta"],
         "events" => &["type", "dates"],
-        "assets" => {
-            kind_found.fault("schedules on assets are not supported yet");
-            return None;
-        }
+        "assets" => &["type", "condition"],
         _ => {
             let near = nearest(kind, TYPES.iter().copied());
             let valid = TYPES.join(", ");
@@ -106,6 +104,7 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
             Some(Schedule::DeltaTrigger { delta: delta(&fields.required("delta")?)?, interval: interval() })
         }
         "delta_data_interval" => Some(Schedule::DeltaDataInterval { delta: delta(&fields.required("delta")?)? }),
+        "assets" => Some(Schedule::Assets { condition: asset::condition(&fields.required("condition")?)? }),
         _ => Some(Schedule::Events { dates: dates(&fields.required("dates")?)? }),
     }
 }

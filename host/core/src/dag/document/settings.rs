@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::asset;
 use super::fields::{Fields, Found};
+use crate::asset::Asset;
 use crate::dag::{Seconds, Sensor};
 use crate::limits::{GRANT_KINDS, Grants, LimitOverrides, Limits};
 use crate::near::{nearest, suggestion};
@@ -31,6 +33,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "multiple_outputs",
     "grants",
     "limits",
+    "outlets",
+    "inlets",
 ];
 
 /// Those of them that only a sensor has. Among defaults they pass over other tasks.
@@ -38,7 +42,7 @@ pub(super) const SENSOR_SETTINGS: &[&str] =
     &["poke_interval", "timeout", "mode", "soft_fail", "never_fail", "silent_fail", "exponential_backoff", "max_wait"];
 
 /// Fields of Airflow's that belong to semantics which this version does not run.
-pub(super) const UNSUPPORTED_SETTINGS: &[&str] = &["callbacks", "inlets", "outlets"];
+pub(super) const UNSUPPORTED_SETTINGS: &[&str] = &["callbacks"];
 
 /// The settings of one task, each with its default where neither the task nor `default_args` says anything.
 pub(super) struct Settings {
@@ -63,6 +67,8 @@ pub(super) struct Settings {
     pub multiple_outputs: bool,
     pub grants: Option<Grants>,
     pub limits: LimitOverrides,
+    pub outlets: Vec<Asset>,
+    pub inlets: Vec<Asset>,
     pub sensor: Sensor,
 }
 
@@ -97,6 +103,8 @@ impl Settings {
             multiple_outputs: fields.boolean("multiple_outputs").unwrap_or(false),
             grants: fields.get("grants").and_then(|found| grants(&found)),
             limits: fields.get("limits").and_then(|found| limits(&found)).unwrap_or_default(),
+            outlets: fields.get("outlets").map(|found| asset::list(&found)).unwrap_or_default(),
+            inlets: fields.get("inlets").map(|found| asset::list(&found)).unwrap_or_default(),
             sensor: sensor(fields),
         }
     }

@@ -92,6 +92,8 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         grants: settings.grants,
         limits: settings.limits,
         sensor: settings.sensor,
+        outlets: settings.outlets,
+        inlets: settings.inlets,
         is_setup: own.boolean("is_setup").unwrap_or(false),
         is_teardown,
         on_failure_fail_dagrun: own.boolean("on_failure_fail_dagrun").unwrap_or(false),

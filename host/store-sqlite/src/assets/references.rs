@@ -1,0 +1,111 @@
+//! What DAGs say of assets.
+
+use std::collections::BTreeMap;
+
+use airlock_core::asset::{AssetReference, DagLinks, references};
+use airlock_core::dag::Dag;
+use airlock_core::id::TenantId;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnection;
+
+use crate::SqliteStore;
+use crate::error::Result;
+use crate::row::{Columns, micros};
+
+/// Brings the references of a DAG to what its newest version says, and has its queue looked at anew.
+pub async fn write(connection: &mut SqliteConnection, tenant: TenantId, dag: &Dag, now: DateTime<Utc>) -> Result<()> {
+    let references = references(dag);
+    write_assets(connection, tenant, &references, now).await?;
+    let rows = references.iter().map(|one| json!([one.role, one.task_id, one.asset.name, one.asset.uri]));
+    let rows = rows.collect::<Value>().to_string();
+    sqlx::query(
+        "DELETE FROM asset_references AS f WHERE f.tenant_id = ?1 AND f.dag_id = ?2 AND NOT EXISTS (
+             SELECT 1 FROM json_each(?3) n
+             JOIN assets a ON a.tenant_id = ?1 AND a.name = n.value ->> 2 AND a.uri = n.value ->> 3
+             WHERE a.asset_id = f.asset_id AND f.role = n.value ->> 0 AND f.task_id = n.value ->> 1)",
+    )
+    .bind(tenant.0)
+    .bind(&dag.dag_id)
+    .bind(&rows)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "INSERT INTO asset_references (tenant_id, asset_id, role, dag_id, task_id, created_at, updated_at)
+         SELECT ?1, a.asset_id, n.value ->> 0, ?2, n.value ->> 1, ?4, ?4 FROM json_each(?3) n
+         JOIN assets a ON a.tenant_id = ?1 AND a.name = n.value ->> 2 AND a.uri = n.value ->> 3
+         WHERE true ON CONFLICT DO UPDATE SET updated_at = excluded.updated_at",
+    )
+    .bind(tenant.0)
+    .bind(&dag.dag_id)
+    .bind(&rows)
+    .bind(micros(now))
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query(
+        "DELETE FROM asset_queue WHERE tenant_id = ?1 AND dag_id = ?2 AND asset_id NOT IN (
+             SELECT asset_id FROM asset_references WHERE tenant_id = ?1 AND dag_id = ?2 AND role = 'schedule')",
+    )
+    .bind(tenant.0)
+    .bind(&dag.dag_id)
+    .execute(&mut *connection)
+    .await?;
+    sqlx::query("UPDATE asset_queue SET is_fresh = 1 WHERE tenant_id = ?1 AND dag_id = ?2")
+        .bind(tenant.0)
+        .bind(&dag.dag_id)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Assets stay when nobody refers to them any more: their events do.
+async fn write_assets(
+    connection: &mut SqliteConnection,
+    tenant: TenantId,
+    references: &[AssetReference<'_>],
+    now: DateTime<Utc>,
+) -> Result<()> {
+    let assets: BTreeMap<_, _> = references.iter().map(|one| (one.asset.key(), one.asset)).collect();
+    if assets.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::with_capacity(assets.len());
+    for asset in assets.into_values() {
+        rows.push(json!([asset.name, asset.uri, asset.group, serde_json::to_string(&asset.extra)?]));
+    }
+    // A reference by URI alone knows nothing of group and extra.
+    sqlx::query(
+        "INSERT INTO assets (tenant_id, name, uri, asset_group, extra, created_at, updated_at)
+         SELECT ?1, value ->> 0, value ->> 1, value ->> 2, value ->> 3, ?3, ?3 FROM json_each(?2) WHERE true
+         ON CONFLICT (tenant_id, name, uri) DO UPDATE SET updated_at = excluded.updated_at,
+             asset_group = CASE excluded.asset_group WHEN 'asset' THEN assets.asset_group ELSE excluded.asset_group END,
+             extra = CASE excluded.extra WHEN '{}' THEN assets.extra ELSE excluded.extra END",
+    )
+    .bind(tenant.0)
+    .bind(Value::from(rows).to_string())
+    .bind(micros(now))
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+pub async fn links(store: &SqliteStore, tenant: TenantId) -> Result<Vec<DagLinks>> {
+    let rows = sqlx::query(
+        "SELECT DISTINCT f.dag_id, f.role, a.asset_id, a.name FROM asset_references f
+         JOIN assets a ON a.tenant_id = f.tenant_id AND a.asset_id = f.asset_id
+         WHERE f.tenant_id = ?1 ORDER BY f.dag_id, a.asset_id, f.role",
+    )
+    .bind(tenant.0)
+    .fetch_all(&mut *store.reader().await)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(DagLinks {
+                dag_id: row.text("dag_id")?,
+                role: row.name("role")?,
+                asset_id: row.integer("asset_id")?,
+                asset_name: row.text("name")?,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,112 @@
+//! Runs that follow from events of assets.
+
+use airlock_core::id::{RunKey, TenantId};
+use airlock_store::assets::{AssetTurn, QueuedEventFilter};
+use airlock_store::runs::{NewRun, RunRow};
+use serde_json::{Value, json};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use super::queue;
+use crate::dags::get;
+use crate::error::Result;
+use crate::row::{Columns, micros};
+use crate::runs::insert;
+use crate::{SqliteStore, begin};
+
+pub async fn turns(store: &SqliteStore, limit: u32) -> Result<Vec<AssetTurn>> {
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
+    let rows = sqlx::query(
+        "SELECT DISTINCT q.tenant_id, q.dag_id
+         FROM asset_queue q JOIN dags d ON d.tenant_id = q.tenant_id AND d.dag_id = q.dag_id
+         WHERE q.is_fresh = 1 AND d.is_paused = 0 AND d.unfinished_runs < d.max_active_runs LIMIT ?1",
+    )
+    .bind(limit)
+    .fetch_all(&mut *snapshot)
+    .await?;
+    let mut turns = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (tenant, dag_id) = (TenantId(row.integer("tenant_id")?), row.text("dag_id")?);
+        let filter = QueuedEventFilter { dag_id: Some(dag_id.clone()), ..QueuedEventFilter::default() };
+        let queued = queue::list(&mut snapshot, tenant, &filter).await?;
+        if let Some(row) = get(store, &mut snapshot, tenant, &dag_id).await? {
+            turns.push(AssetTurn { row, queued });
+        }
+    }
+    Ok(turns)
+}
+
+pub async fn open(store: &SqliteStore, turn: &AssetTurn, run: Option<&NewRun>) -> Result<Option<RunRow>> {
+    let (tenant, dag_id) = (turn.row.tenant, &turn.row.dag_id);
+    let seen: Value = turn.queued.iter().map(|one| json!([one.asset_id, micros(one.created_at)])).collect();
+    let mut writer = store.writer().await;
+    let mut transaction = begin(&mut writer).await?;
+    let is_current: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM dags WHERE tenant_id = ?1 AND dag_id = ?2 AND version = ?3 AND is_paused = 0)",
+    )
+    .bind(tenant.0)
+    .bind(dag_id)
+    .bind(turn.row.version)
+    .fetch_one(&mut *transaction)
+    .await?;
+    if !is_current {
+        return Ok(None);
+    }
+    let Some(run) = run else {
+        sqlx::query(
+            "UPDATE asset_queue SET is_fresh = 0 WHERE tenant_id = ?1 AND dag_id = ?2 AND (asset_id, created_at) IN (
+                 SELECT value ->> 0, value ->> 1 FROM json_each(?3))",
+        )
+        .bind(tenant.0)
+        .bind(dag_id)
+        .bind(seen.to_string())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        return Ok(None);
+    };
+    let taken = sqlx::query(
+        "DELETE FROM asset_queue WHERE tenant_id = ?1 AND dag_id = ?2 AND (asset_id, created_at) IN (
+             SELECT value ->> 0, value ->> 1 FROM json_each(?3))",
+    )
+    .bind(tenant.0)
+    .bind(dag_id)
+    .bind(seen.to_string())
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
+    if taken < turn.queued.len() as u64 {
+        return Ok(None);
+    }
+    let Some(opened) = insert(&mut transaction, run, turn.row.version, None).await? else { return Ok(None) };
+    follow(&mut transaction, opened.key, dag_id, turn.row.dag.catchup).await?;
+    transaction.commit().await?;
+    Ok(Some(opened))
+}
+
+/// Notes which events a run follows from: those since the run before it, or, for a DAG that does not catch up and has had no such
+/// run, since it has been scheduled on assets.
+async fn follow(connection: &mut SqliteConnection, run: RunKey, dag_id: &str, catchup: bool) -> Result<()> {
+    sqlx::query(
+        "INSERT INTO asset_event_runs (tenant_id, run_key, event_id)
+         SELECT e.tenant_id, r.run_key, e.event_id
+         FROM dag_runs r
+         JOIN asset_references f ON f.tenant_id = r.tenant_id AND f.dag_id = r.dag_id AND f.role = 'schedule'
+         JOIN asset_events e ON e.tenant_id = f.tenant_id AND e.asset_id = f.asset_id AND e.timestamp <= r.run_after
+             AND e.timestamp > coalesce(
+                 (SELECT max(p.run_after) FROM dag_runs p WHERE p.tenant_id = ?1 AND p.dag_id = ?3
+                      AND p.run_type = 'asset_triggered' AND p.run_key <> ?2),
+                 CASE WHEN ?4 = 0 THEN (SELECT min(s.created_at) FROM asset_references s
+                                    WHERE s.tenant_id = ?1 AND s.dag_id = ?3 AND s.role = 'schedule') END,
+                 0)
+         WHERE r.tenant_id = ?1 AND r.run_key = ?2",
+    )
+    .bind(run.tenant.0)
+    .bind(run.id)
+    .bind(dag_id)
+    .bind(catchup)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
