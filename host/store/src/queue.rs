@@ -44,6 +44,8 @@ pub struct ClaimedTry {
     pub first_started_at: DateTime<Utc>,
     pub reschedules: u32,
     pub resume: Option<Resume>,
+    /// How often the run had been cleared when the try was queued: facts of the run hold until that changes.
+    pub clear_number: u32,
 }
 
 /// How a call of a try ended, by its worker.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use airlock_core::dag::{Dag, Task};
 use airlock_core::id::{RunKey, TenantId};
+use airlock_store::queue::ClaimedTry;
 use airlock_store::runs::RunRow;
 use airlock_store::tenants::Tenant;
 use airlock_store::{Store, StoreError, StoreResult};
@@ -55,7 +56,8 @@ impl Definition {
 pub(crate) struct Definitions {
     store: Arc<dyn Store>,
     dags: Cache<(TenantId, String, u32), Definition>,
-    runs: Cache<RunKey, RunRow>,
+    /// With how often they have been cleared: a backfill that makes a run anew may give it another configuration.
+    runs: Cache<(RunKey, u32), RunRow>,
     tenants: Cache<TenantId, Tenant>,
 }
 
@@ -79,11 +81,12 @@ impl Definitions {
         Ok(self.dags.put(key, Definition::new(dag)))
     }
 
-    pub async fn run(&self, key: RunKey, dag_id: &str, run_id: &str) -> StoreResult<Arc<RunRow>> {
+    pub async fn run(&self, claimed: &ClaimedTry) -> StoreResult<Arc<RunRow>> {
+        let (key, run_id) = ((claimed.run, claimed.clear_number), &claimed.run_id);
         if let Some(known) = self.runs.get(&key) {
             return Ok(known);
         }
-        let found = self.store.run(key.tenant, dag_id, run_id).await?;
+        let found = self.store.run(claimed.run.tenant, &claimed.dag_id, run_id).await?;
         Ok(self.runs.put(key, found.ok_or_else(|| missing("DAG run", run_id))?))
     }
 

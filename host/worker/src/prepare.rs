@@ -110,8 +110,7 @@ impl Shared {
         let tenant_id = claimed.run.tenant;
         let definition = self.definitions.definition(tenant_id, &claimed.dag_id, claimed.dag_version).await;
         let definition = definition.map_err(unreachable_store)?;
-        let run =
-            self.definitions.run(claimed.run, &claimed.dag_id, &claimed.run_id).await.map_err(unreachable_store)?;
+        let run = self.definitions.run(claimed).await.map_err(unreachable_store)?;
         let tenant = self.definitions.tenant(tenant_id).await.map_err(unreachable_store)?;
         let position = definition.position(&claimed.task_id).ok_or_else(|| {
             hopeless(format!("version {} of the DAG has no task `{}`", claimed.dag_version, claimed.task_id))

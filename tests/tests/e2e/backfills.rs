@@ -21,11 +21,12 @@ async fn a_backfill_makes_runs_and_makes_them_anew(database: Database) -> Result
     let server = Server::start(database)?;
     let api = server.api()?;
     api.push("bash").await?;
-    let fails_at_first = "if [ \"{{ ds }} $AIRFLOW_CTX_TRY_NUMBER\" = '2024-01-02 1' ]; then exit 3; fi; echo well";
+    let fails_unless_told =
+        "if [ \"{{ ds }} {{ dag_run.conf.get('again') }}\" = '2024-01-02 None' ]; then exit 3; fi; echo well";
     api.apply(&json!({
         "dag_id": "daily", "schedule": { "type": "cron_data_interval", "cron": "@daily" },
         "tasks": [{ "task_id": "only", "operator": "bash",
-            "args": { "bash_command": fails_at_first } }]
+            "args": { "bash_command": fails_unless_told } }]
     }))
     .await?;
     let span = ["--from-date", "2024-01-01", "--to-date", "2024-01-03"];

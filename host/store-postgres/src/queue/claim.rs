@@ -127,7 +127,7 @@ async fn take(connection: &mut PgConnection, claim: &Claim<'_>, shares: &[(Tenan
                  AND x.run_key = c.run_key AND x.task_id = c.task_id AND x.map_index = c.map_index
          )
          SELECT tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number, max_tries,
-             lease_token, first_started_at, reschedules, resume
+             lease_token, first_started_at, reschedules, clear_number, resume
          FROM claimed ORDER BY tenant_id, priority DESC, position",
     )
     .bind(claim.queues)
@@ -156,6 +156,7 @@ fn claimed_try(row: &PgRow) -> Result<ClaimedTry> {
         lease_token: row.get("lease_token")?,
         first_started_at: row.get("first_started_at")?,
         reschedules: row.number("reschedules")?,
+        clear_number: row.number("clear_number")?,
         resume: row.optional_json("resume")?,
     })
 }

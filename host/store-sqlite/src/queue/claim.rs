@@ -119,7 +119,7 @@ async fn take(
                                       AND c.tenant_id = ?2 ORDER BY c.priority DESC, c.position LIMIT ?3)
              ORDER BY q.priority DESC, q.position LIMIT ?3)
          RETURNING position, priority, tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version,
-             try_number, max_tries, lease_token, first_started_at, reschedules, resume",
+             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, resume",
     )
     .bind(queues)
     .bind(tenant.0)
@@ -152,6 +152,7 @@ fn claimed_try(row: &SqliteRow) -> Result<ClaimedTry> {
         lease_token: row.uuid("lease_token")?,
         first_started_at: row.instant("first_started_at")?,
         reschedules: row.number("reschedules")?,
+        clear_number: row.number("clear_number")?,
         resume: row.optional_json("resume")?,
     })
 }
