@@ -161,7 +161,8 @@ async fn an_operator_of_a_third_party_is_made_built_uploaded_and_run() -> Result
         command
     };
 
-    says(&mut airlock(&["operators", "new", "greet"]), 0)?;
+    let sdk = concat!(env!("CARGO_MANIFEST_DIR"), "/../sdk/rust/airlock-sdk");
+    says(&mut airlock(&["operators", "new", "greet", "--sdk", sdk]), 0)?;
     says(Command::new("cargo").args(["test", "--quiet"]).current_dir(&folder).env("CARGO_TARGET_DIR", &compiled), 0)?;
     let tested = says(&mut airlock(&["operators", "test", "greet", "--args", "{\"name\": \"Ada\"}"]), 0)?;
     assert!(text(&tested.stdout).ends_with("\"Hello, Ada!\"\n"), "{}", text(&tested.stdout));
