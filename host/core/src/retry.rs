@@ -47,6 +47,23 @@ pub fn poke_delay(
     }
 }
 
+/// When a sensor that found nothing at `now` looks again, be it in its place or after giving it up; none if its timeout is over, which
+/// counts from `since`, the first look of the try. `asked` is the moment that it named itself.
+pub fn next_look(
+    task: &Task,
+    dag_id: &str,
+    logical_date: Option<DateTime<Utc>>,
+    looks: u32,
+    since: DateTime<Utc>,
+    asked: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let (waited, timeout) = (now - since, task.sensor.timeout.as_time_delta());
+    let patience = timeout - TimeDelta::seconds(waited.num_seconds());
+    let next = || now + poke_delay(task, dag_id, logical_date, looks, patience);
+    (waited <= timeout).then(|| asked.unwrap_or_else(next))
+}
+
 /// `delay * factor^exponent` in whole seconds, rounded up, from 1 to the longest.
 fn backoff_seconds(delay: f64, factor: f64, exponent: u32) -> u64 {
     let exponent = i32::try_from(exponent).unwrap_or(i32::MAX);

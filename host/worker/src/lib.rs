@@ -11,6 +11,7 @@ mod heartbeat;
 mod lookup;
 mod mapping;
 mod options;
+mod poke;
 mod prepare;
 mod report;
 mod services;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use airlock_core::outcome::{Failure, FailureCause, TryResult};
+use airlock_core::outcome::{Failure, FailureCause, Resume, TryResult};
 use airlock_sandbox::capability::Capabilities;
 use airlock_sandbox::capability::task::{LogLevel, LogRecord, LogSource, TaskServices};
 use airlock_sandbox::{Call, Entry};
@@ -26,7 +26,7 @@ impl Shared {
             Err(failure) => TryResult::Failure(failure),
             Ok(prepared) => {
                 rendered_fields = prepared.rendered_fields.clone().map(Value::Object);
-                let result = self.call(&claimed, &prepared, &services, &stop).await;
+                let result = self.look(&claimed, &prepared, &services, &stop).await;
                 take_xcoms(result, &prepared, &mut xcoms)
             }
         };
@@ -57,17 +57,19 @@ impl Shared {
         })
     }
 
-    async fn call(
+    /// One call of the operator, with what is `left` of the try's `execution_timeout`.
+    pub async fn call(
         &self,
-        claimed: &ClaimedTry,
         prepared: &Prepared,
         services: &Arc<TryServices>,
         stop: &Stop,
+        resume: Option<&Resume>,
+        left: Option<Duration>,
     ) -> TryResult {
-        let timeout = prepared.task().execution_timeout.map(|timeout| timeout.as_duration());
+        let limit = prepared.task().execution_timeout.map(|limit| limit.as_duration());
         let call = Call {
             module: prepared.module,
-            entry: match &claimed.resume {
+            entry: match resume {
                 None => Entry::Execute { arguments: prepared.arguments.clone() },
                 Some(resume) => Entry::Resume { state: resume.state.clone(), event: resume.event.clone() },
             },
@@ -85,14 +87,14 @@ impl Shared {
         };
         let cancel = call.cancel.clone();
         let mut running = std::pin::pin!(self.parts.sandbox.call(call));
-        let report = match timeout {
+        let report = match limit.zip(left) {
             None => running.await,
-            Some(timeout) => match tokio::time::timeout(timeout, &mut running).await {
+            Some((limit, left)) => match tokio::time::timeout(left, &mut running).await {
                 Ok(report) => report,
                 Err(_) => {
                     cancel.cancel();
                     running.await;
-                    return execution_timed_out(timeout);
+                    return execution_timed_out(limit);
                 }
             },
         };
@@ -103,7 +105,7 @@ impl Shared {
     }
 }
 
-fn execution_timed_out(timeout: Duration) -> TryResult {
+pub(crate) fn execution_timed_out(timeout: Duration) -> TryResult {
     let seconds = timeout.as_secs_f64();
     failure(FailureCause::ExecutionTimeout, format!("the try ran longer than its execution_timeout of {seconds} s"))
 }

@@ -6,7 +6,12 @@ use serde_json::json;
 
 use crate::each::on_each;
 
-on_each!(a_dag_triggers_another_and_waits, a_sensor_waits_for_another_dags_task, a_run_that_is_there_is_run_again);
+on_each!(
+    a_dag_triggers_another_and_waits,
+    a_sensor_waits_for_another_dags_task,
+    a_sensor_that_pokes_keeps_its_slot,
+    a_run_that_is_there_is_run_again,
+);
 
 async fn a_dag_triggers_another_and_waits(database: Database) -> Result<()> {
     let server = Server::start(database)?;
@@ -89,6 +94,57 @@ async fn a_sensor_waits_for_another_dags_task(database: Database) -> Result<()> 
     api.task_in_state("marts", &waiting, "after", "success").await?;
     assert_eq!(api.finished("marts", &waiting).await?, "failed", "of the task that is not there");
     assert!(api.log("marts", &waiting, "lost", 1).await?.contains("has no task `lod`"));
+    Ok(())
+}
+
+async fn a_sensor_that_pokes_keeps_its_slot(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = server.api()?;
+    for operator in ["empty", "external-task-sensor"] {
+        api.push(operator).await?;
+    }
+    api.post("/api/v2/pools", &json!({ "name": "one", "slots": 1 })).await?;
+    let sensor = |task_id: &str, more: serde_json::Value| {
+        let mut task = json!({
+            "task_id": task_id, "operator": "external-task-sensor", "mode": "poke", "poke_interval": 0.1,
+            "args": { "external_dag_id": "awaited" }
+        });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            task[name] = value.clone();
+        }
+        task
+    };
+    api.apply(&json!({ "dag_id": "awaited", "tasks": [{ "task_id": "only", "operator": "empty" }] })).await?;
+    api.apply(&json!({
+        "dag_id": "pokes",
+        "tasks": [
+            sensor("wait", json!({ "pool": "one", "priority_weight": 9 })),
+            { "task_id": "behind", "operator": "empty", "pool": "one" },
+            sensor("impatient", json!({ "timeout": 0.3 })),
+            sensor("bounded", json!({ "execution_timeout": 0.3 })),
+        ]
+    }))
+    .await?;
+    let date = json!({ "logical_date": "2026-01-31T00:00:00Z" });
+    let run = api.trigger_with("pokes", &date).await?;
+    api.task_in_state("pokes", &run, "wait", "running").await?;
+    // It has looked several times, and the task behind it still has no slot.
+    let log = format!("/api/v2/dags/pokes/dagRuns/{run}/taskInstances/wait/logs/1?full_content=true");
+    api.until(&log, |log| log["content"].to_string().matches("0 of 1 runs").count() >= 3).await?;
+    let states = api.states("pokes", &run).await?;
+    let state = |task: &str| states.iter().find(|(id, _)| id == task).map(|(_, state)| state.as_str());
+    assert_eq!((state("wait"), state("behind")), (Some("running"), Some("scheduled")), "{states:?}");
+    api.task_in_state("pokes", &run, "impatient", "failed").await?;
+    api.task_in_state("pokes", &run, "bounded", "failed").await?;
+
+    api.trigger_with("awaited", &date).await?;
+
+    assert_eq!(api.finished("pokes", &run).await?, "failed", "of those that would not wait");
+    for task in ["wait", "behind"] {
+        api.task_in_state("pokes", &run, task, "success").await?;
+        assert_eq!(api.tries("pokes", &run, task).await?.len(), 1);
+    }
+    assert!(api.log("pokes", &run, "bounded", 1).await?.contains("execution_timeout"));
     Ok(())
 }
 

@@ -105,9 +105,28 @@ pub struct Task {
     pub mapping: Option<Mapping>,
 }
 
+crate::state::names! {
+    /// What a sensor keeps between two looks.
+    SensorMode, "mode of a sensor", {
+        /// Nothing: it is a row until the next one.
+        Reschedule = "reschedule",
+        /// Its place on a worker, and with it its slot of the pool.
+        Poke = "poke",
+    }
+}
+
+/// Airflow's default is `poke`; here a wait costs nothing unless the document wants it to.
+impl Default for SensorMode {
+    fn default() -> Self {
+        Self::Reschedule
+    }
+}
+
 /// What applies to a task whose operator answers "not yet".
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sensor {
+    #[serde(default)]
+    pub mode: SensorMode,
     pub poke_interval: Seconds,
     /// From the first call of the try.
     pub timeout: Seconds,

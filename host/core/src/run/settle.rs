@@ -8,7 +8,7 @@ use super::event::{Effect, EndedTry};
 use super::machine::RunMachine;
 use crate::dag::{OperatorKind, Task};
 use crate::outcome::{Deferral, Failure, FailureCause, Resume, ResumeEvent, ShortCircuitScope, TryResult};
-use crate::retry::{poke_delay, retry_delay};
+use crate::retry::{next_look, retry_delay};
 use crate::state::TaskState;
 
 /// The kinds of triggers that a deferral may name.
@@ -142,20 +142,19 @@ impl RunMachine {
     fn reschedule(&mut self, number: usize, at: Option<DateTime<Utc>>, ended: &EndedTry) {
         let slot = &self.slots[number];
         let task = self.plan.task(slot.task);
-        let waited = ended.ended_at - slot.first_started_at.unwrap_or(ended.ended_at);
-        if waited > task.sensor.timeout.as_time_delta() {
+        let since = slot.first_started_at.unwrap_or(ended.ended_at);
+        let (dag_id, logical_date) = (&self.plan.dag().dag_id, self.facts.logical_date);
+        let Some(next) = next_look(task, dag_id, logical_date, slot.reschedules, since, at, ended.ended_at) else {
             let message = format!(
                 "the sensor's timeout of {} seconds is over: it has waited for {} seconds",
                 task.sensor.timeout.0,
-                waited.num_seconds()
+                (ended.ended_at - since).num_seconds()
             );
             let failure = Failure { cause: FailureCause::SensorTimeout, retryable: false, message, backtrace: None };
             return self.fail(number, &failure, ended);
-        }
-        let patience = task.sensor.timeout.as_time_delta() - TimeDelta::seconds(waited.num_seconds());
-        let delay = poke_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.reschedules, patience);
+        };
         let slot = &mut self.slots[number];
-        slot.wake_at = Some(at.unwrap_or(ended.ended_at + delay));
+        slot.wake_at = Some(next);
         slot.reschedules += 1;
         slot.resume_state = None;
         self.suspend(number, TaskState::UpForReschedule, ended);

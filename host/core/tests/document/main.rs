@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use airlock_core::dag::{
-    Catalogue, CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, Schedule, SnapshotCatalogue,
-    canonical_hash, parse, parse_value,
+    Catalogue, CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, Schedule, SensorMode,
+    SnapshotCatalogue, canonical_hash, parse, parse_value,
 };
 use airlock_core::state::TriggerRule;
 use serde_json::{Value, json};
@@ -435,14 +435,17 @@ fn settings_are_typed_and_bounded() {
 }
 
 #[test]
-fn sensors_wait_without_a_slot() {
+fn a_sensor_waits_without_a_slot_unless_it_says_otherwise() {
     let sensor = |mode: &str| {
         with(
             json!({"tasks": [{"task_id": "s", "operator": "s3-key-sensor", "mode": mode, "soft_fail": true, "max_wait": 60}]}),
         )
     };
+    let mode = |document: Value| read(document).tasks[0].sensor.mode;
     assert!(read(sensor("reschedule")).tasks[0].sensor.soft_fail);
-    assert_fault(sensor("poke"), "/tasks/0/mode", "use \"reschedule\"");
+    assert_eq!((mode(sensor("reschedule")), mode(sensor("poke"))), (SensorMode::Reschedule, SensorMode::Poke));
+    assert_eq!(mode(with(json!({"tasks": [{"task_id": "s", "operator": "s3-key-sensor"}]}))), SensorMode::Reschedule);
+    assert_fault(sensor("poll"), "/tasks/0/mode", "\"reschedule\" or \"poke\"");
     read(with(json!({"default_args": {"poke_interval": 5, "mode": "reschedule"}})));
 }
 

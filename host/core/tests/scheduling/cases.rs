@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, Task};
+use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
 use airlock_core::limits::LimitOverrides;
 use airlock_core::state::{TriggerRule, WeightRule};
 use chrono::{DateTime, Utc};
@@ -127,6 +127,7 @@ pub fn task(task_id: &str) -> Task {
         grants: None,
         limits: LimitOverrides::default(),
         sensor: Sensor {
+            mode: SensorMode::default(),
             poke_interval: Seconds(60.0),
             timeout: Seconds(604_800.0),
             soft_fail: false,

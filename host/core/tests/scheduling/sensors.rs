@@ -27,7 +27,7 @@ fn sensor(args: &Value) -> Task {
             "silent_fail" => settings.silent_fail = on(),
             "exponential_backoff" => settings.exponential_backoff = on(),
             "max_wait" => settings.max_wait = Some(seconds()),
-            // Between two looks a sensor is a row, whatever it says.
+            // Where it waits between two looks is its worker's matter.
             "mode" => {}
             other => panic!("the case has an argument `{other}`"),
         }

@@ -1,6 +1,6 @@
 //! DAGs, runs and drivers for the cases.
 
-use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, Task};
+use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::limits::{LimitOverrides, TenantPolicy};
 use airlock_core::outcome::TryResult;
@@ -70,6 +70,7 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
         grants: None,
         limits: LimitOverrides::default(),
         sensor: Sensor {
+            mode: SensorMode::default(),
             poke_interval: Seconds(60.0),
             timeout: Seconds(600.0),
             soft_fail: false,

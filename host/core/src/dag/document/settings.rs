@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::asset;
 use super::fields::{Fields, Found};
 use crate::asset::Asset;
-use crate::dag::{Seconds, Sensor};
+use crate::dag::{Seconds, Sensor, SensorMode};
 use crate::limits::{GRANT_KINDS, Grants, LimitOverrides, Limits};
 use crate::near::{nearest, suggestion};
 use crate::state::{TriggerRule, WeightRule};
@@ -140,22 +140,21 @@ fn queue(found: &Found<'_>) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// `mode` has one value here: a sensor that waits is a row and holds no slot.
-fn sensor(fields: &Fields<'_>) -> Sensor {
-    if let Some(found) = fields.get("mode") {
-        match found.text() {
-            Some("reschedule") | None => {}
-            Some("poke") => found.fault(
-                "`poke` is not supported: between two looks a sensor holds neither a worker nor a slot; use \"reschedule\", which is the default",
-            ),
-            Some(_) => found.expected("\"reschedule\""),
-        }
+fn sensor_mode(found: &Found<'_>) -> Option<SensorMode> {
+    let mode = found.text()?.parse().ok();
+    if mode.is_none() {
+        found.expected("\"reschedule\" or \"poke\"");
     }
+    mode
+}
+
+fn sensor(fields: &Fields<'_>) -> Sensor {
     let (soft_fail, never_fail) = (fields.boolean("soft_fail"), fields.boolean("never_fail"));
     if let (Some(true), Some(true), Some(found)) = (soft_fail, never_fail, fields.get("never_fail")) {
         found.fault("a sensor has either `soft_fail` or `never_fail`, not both");
     }
     Sensor {
+        mode: fields.get("mode").and_then(|found| sensor_mode(&found)).unwrap_or_default(),
         poke_interval: fields.seconds("poke_interval").unwrap_or(Seconds(60.0)),
         timeout: fields.seconds("timeout").unwrap_or(Seconds(7.0 * 86_400.0)),
         soft_fail: soft_fail.unwrap_or(false),
