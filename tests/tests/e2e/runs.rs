@@ -39,6 +39,7 @@ async fn retries_and_rules(database: Database) -> Result<()> {
     api.push("bash").await?;
     api.push("empty").await?;
     api.push("branch").await?;
+    api.push("short-circuit").await?;
     let fails_at_first = "if [ \"$AIRFLOW_CTX_TRY_NUMBER\" = 1 ]; then echo oh; exit 3; fi; echo well";
     api.apply(&json!({
         "dag_id": "rules",
@@ -48,6 +49,9 @@ async fn retries_and_rules(database: Database) -> Result<()> {
             { "task_id": "never", "operator": "bash", "args": { "bash_command": "exit 1" }, "upstream": ["again"] },
             { "task_id": "skips", "operator": "bash", "args": { "bash_command": "exit 99" }, "upstream": ["again"] },
             { "task_id": "choose", "operator": "branch", "args": { "follow_task_ids": "left" }, "upstream": ["again"] },
+            { "task_id": "gate", "operator": "short-circuit", "upstream": ["again"],
+              "args": { "condition": "{{ ti.xcom_pull(task_ids='again') == 'ill' }}" } },
+            { "task_id": "cut", "operator": "empty", "upstream": ["gate"], "trigger_rule": "all_done" },
             { "task_id": "left", "operator": "empty", "upstream": ["choose"] },
             { "task_id": "right", "operator": "empty", "upstream": ["choose"] },
             { "task_id": "stopped", "operator": "empty", "upstream": ["never"] },
@@ -69,6 +73,8 @@ async fn retries_and_rules(database: Database) -> Result<()> {
         [
             ("again", "success"),
             ("choose", "success"),
+            ("cut", "skipped"),
+            ("gate", "success"),
             ("join", "success"),
             ("left", "success"),
             ("never", "failed"),
