@@ -11,7 +11,7 @@ use crate::limit::{Limit, LimitReached};
 pub(super) const BLOCK_BYTES: u64 = 16 << 10;
 
 /// What a file or a directory counts besides its content: more than the memory that the host keeps for it and its name.
-const NODE_BYTES: u64 = 4 << 10;
+pub(super) const NODE_BYTES: u64 = 4 << 10;
 
 pub(super) struct Blocks {
     folder: Arc<Path>,

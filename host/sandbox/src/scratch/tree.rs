@@ -260,10 +260,15 @@ fn take_entries(kind: &mut Kind, pending: &mut Vec<Arc<Node>>) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::blocks::NODE_BYTES;
     use super::*;
 
     fn root() -> Arc<Node> {
-        Node::directory(&Blocks::new(std::env::temp_dir().into(), 64 << 20)).unwrap()
+        root_of(64 << 20)
+    }
+
+    fn root_of(limit: u64) -> Arc<Node> {
+        Node::directory(&Blocks::new(std::env::temp_dir().into(), limit)).unwrap()
     }
 
     fn make(root: &Arc<Node>, path: &str, node: Arc<Node>) {
@@ -305,9 +310,10 @@ mod tests {
 
     #[test]
     fn a_deep_tree_goes_without_a_deep_stack() {
-        let root = root();
+        const DEPTH: u64 = 50_000;
+        let root = root_of((DEPTH + 1) * NODE_BYTES);
         let mut inner = root.clone();
-        for _ in 0..50_000 {
+        for _ in 0..DEPTH {
             let next = root.sibling_directory().unwrap();
             inner.insert("d", next.clone()).unwrap();
             inner = next;
