@@ -100,6 +100,20 @@ impl TaskState {
 }
 
 names! {
+    /// Who made a run: Airflow's `triggered_by`.
+    TriggeredBy, "maker of DAG runs", {
+        Cli = "cli",
+        Operator = "operator",
+        RestApi = "rest_api",
+        Ui = "ui",
+        Test = "test",
+        Timetable = "timetable",
+        Asset = "asset",
+        Backfill = "backfill",
+    }
+}
+
+names! {
     RunState, "DAG run state", {
         Queued = "queued",
         Running = "running",

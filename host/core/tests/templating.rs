@@ -2,9 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "tests read files of cases and look at the clock")]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use airlock_conformance::judge;
 use airlock_core::dag::{Dag, SnapshotCatalogue, parse_value};
 use airlock_core::state::RunType;
 use airlock_core::template::{
@@ -96,6 +96,7 @@ fn scope() -> Scope {
             data_interval: Some((instant("2024-02-29T13:05:07Z"), instant("2024-03-01T13:05:07Z"))),
             run_after: instant("2024-03-01T13:05:07Z"),
             started_at: None,
+            partition: None,
             conf: Map::new(),
         },
         instance: InstanceFacts { map_index: -1, try_number: 2, max_tries: 3, started_at: None, reschedules: 0 },
@@ -120,28 +121,21 @@ fn assert_refused(template: &str, part: &str) {
     assert!(error.contains(part), "no `{part}` in `{error}`");
 }
 
-/// The folder of cases, the repository's own or the one that is named, and more that Airflow has answered.
-fn case_files() -> [PathBuf; 2] {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder =
-        std::env::var_os("AIRLOCK_CONFORMANCE").map_or_else(|| here.join("../../tests/conformance"), PathBuf::from);
-    [folder.join("templating.json"), here.join("tests/data/templating.json")]
-}
-
 #[test]
-fn templates_give_what_airflow_gives() {
-    let mut wrong = Vec::new();
-    for file in case_files() {
-        let cases: Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let context = &cases["context"];
-        let mut scope = scope();
-        let object = |value: &Value| value.as_object().cloned().unwrap();
-        scope.params = object(&context["params"]);
-        scope.run.conf = object(&context["dag_run"]["conf"]);
-        let date = |name: &str| instant(context[name].as_str().unwrap());
-        scope.run.logical_date = Some(date("logical_date"));
-        scope.run.data_interval = Some((date("data_interval_start"), date("data_interval_end")));
-        for case in cases["cases"].as_array().unwrap() {
+fn conformance_of_templates() {
+    judge(
+        "templating",
+        "cases",
+        |_| true,
+        |case| {
+            let context = &case.document["context"];
+            let mut scope = scope();
+            let object = |value: &Value| value.as_object().cloned().unwrap();
+            scope.params = object(&context["params"]);
+            scope.run.conf = object(&context["dag_run"]["conf"]);
+            let date = |name: &str| instant(context[name].as_str().unwrap());
+            scope.run.logical_date = Some(date("logical_date"));
+            scope.run.data_interval = Some((date("data_interval_start"), date("data_interval_end")));
             let mut variables = object(&context["var"]["value"]);
             variables.extend(object(&context["var"]["json"]));
             let database = Database { variables, ..Database::default() };
@@ -151,15 +145,13 @@ fn templates_give_what_airflow_gives() {
                 Some(value) => rendered.as_ref() == Ok(value),
                 None => rendered.is_err(),
             };
-            if !right {
-                wrong.push(format!(
-                    "{}: {template} (native: {native})\n  {} and not\n  {rendered:?}",
-                    case["id"], case["expect"]
-                ));
+            if right {
+                Ok(())
+            } else {
+                Err(format!("{template} (native: {native}): {} and not {rendered:?}", case["expect"]))
             }
-        }
-    }
-    assert!(wrong.is_empty(), "{} cases differ:\n{}", wrong.len(), wrong.join("\n"));
+        },
+    );
 }
 
 #[test]

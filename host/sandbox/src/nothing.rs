@@ -131,6 +131,7 @@ pub(crate) fn context() -> TaskContext {
         logical_date: None,
         data_interval: None,
         run_after: DateTime::UNIX_EPOCH,
+        next_run_after: None,
         task_id: String::new(),
         map_index: airlock_core::id::UNMAPPED,
         try_number: 0,

@@ -1,7 +1,7 @@
 //! Opening runs that follow from events of assets.
 
 use airlock_core::dag::Schedule;
-use airlock_core::state::RunType;
+use airlock_core::state::{RunType, TriggeredBy};
 use airlock_core::timetable::run_id;
 use airlock_store::StoreResult;
 use airlock_store::assets::AssetTurn;
@@ -48,7 +48,8 @@ fn new_run(turn: &AssetTurn, now: DateTime<Utc>) -> Option<NewRun> {
         run_after,
         conf: serde_json::Map::new(),
         note: None,
-        triggered_by: "asset".to_owned(),
+        triggered_by: TriggeredBy::Asset,
+        partition: None,
         triggering_user: None,
         now,
     })

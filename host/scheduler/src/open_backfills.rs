@@ -2,7 +2,7 @@
 
 use airlock_core::backfill::{Action, PassedOver, decide, reprocess};
 use airlock_core::run::{Instance, Plan};
-use airlock_core::state::RunType;
+use airlock_core::state::{RunType, TriggeredBy};
 use airlock_core::timetable::run_id;
 use airlock_store::backfills::{Opening, Turn};
 use airlock_store::runs::{NewRun, RunFilter, RunRow, Span};
@@ -97,7 +97,8 @@ fn new_run(turn: &Turn, now: DateTime<Utc>) -> NewRun {
         run_after: run.run_after,
         conf: backfill.conf.clone().unwrap_or_default(),
         note: None,
-        triggered_by: "backfill".to_owned(),
+        triggered_by: TriggeredBy::Backfill,
+        partition: None,
         triggering_user: backfill.triggering_user.clone(),
         now,
     }

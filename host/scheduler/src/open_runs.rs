@@ -1,7 +1,7 @@
 //! Opening runs that are due.
 
-use airlock_core::state::RunType;
-use airlock_core::timetable::{NextRun, TimetableError, next_run, run_id};
+use airlock_core::state::{RunType, TriggeredBy};
+use airlock_core::timetable::{NextRun, Partition, TimetableError, next_run, partition, run_id};
 use airlock_store::StoreResult;
 use airlock_store::driving::DueDag;
 use airlock_store::runs::NewRun;
@@ -28,11 +28,12 @@ impl Scheduler {
     async fn open_run(&self, due: &DueDag, now: DateTime<Utc>) -> StoreResult<()> {
         let (tenant, dag_id) = (due.row.tenant, &due.row.dag_id);
         let last = self.store.last_automated_run(tenant, dag_id).await?;
-        let last = last.and_then(|run| run.data_interval.or(run.logical_date.map(|date| (date, date))));
+        let last = last.map(|run| run.span());
         let plan = next_run(&due.row.dag, last, now).and_then(|run| match run {
             Some(run) if run.run_after <= now => {
-                let next = next_run(&due.row.dag, run.data_interval, now)?;
-                Ok((Some(run), next))
+                let next = next_run(&due.row.dag, Some(run.span()), now)?;
+                let partition = partition(&due.row.dag, run.run_after)?;
+                Ok((Some(scheduled(due, run, partition, now)), next))
             }
             not_yet => Ok((None, not_yet)),
         });
@@ -43,8 +44,7 @@ impl Scheduler {
                 (None, None)
             }
         };
-        let new = run.map(|run| scheduled(due, run, now));
-        let opened = self.store.open_run(due, new.as_ref(), next.as_ref()).await?;
+        let opened = self.store.open_run(due, run.as_ref(), next.as_ref()).await?;
         if let Some(opened) = opened {
             tracing::info!(dag.id = dag_id, run.id = opened.run_id, "{dag_id}/{} is due", opened.run_id);
         }
@@ -52,18 +52,24 @@ impl Scheduler {
     }
 }
 
-fn scheduled(due: &DueDag, run: NextRun, now: DateTime<Utc>) -> NewRun {
+fn scheduled(due: &DueDag, run: NextRun, partition: Option<Partition>, now: DateTime<Utc>) -> NewRun {
+    // Not by chance, as in Airflow: who opens the same run once more makes the same name.
+    let run_id = match &partition {
+        Some(Partition { key, .. }) => run_id(RunType::Scheduled, run.run_after, Some(&format!("_{key}"))),
+        None => run_id(RunType::Scheduled, run.run_after, None),
+    };
     NewRun {
         tenant: due.row.tenant,
         dag_id: due.row.dag_id.clone(),
-        run_id: run_id(RunType::Scheduled, run.run_after, None),
+        run_id,
         run_type: RunType::Scheduled,
         logical_date: run.logical_date,
         data_interval: run.data_interval,
         run_after: run.run_after,
         conf: serde_json::Map::new(),
         note: None,
-        triggered_by: "timetable".to_owned(),
+        triggered_by: TriggeredBy::Timetable,
+        partition,
         triggering_user: None,
         now,
     }

@@ -1,7 +1,8 @@
 //! DAG runs, from the outside.
 
 use airlock_core::id::{RunKey, TenantId};
-use airlock_core::state::{RunState, RunType};
+use airlock_core::state::{RunState, RunType, TriggeredBy};
+use airlock_core::timetable::{DataInterval, Partition};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -25,8 +26,9 @@ pub struct RunRow {
     pub last_scheduling_decision: Option<DateTime<Utc>>,
     pub conf: Map<String, Value>,
     pub note: Option<String>,
-    /// `rest_api`, `timetable`, `cli` ...: Airflow's `triggered_by`.
-    pub triggered_by: String,
+    pub triggered_by: TriggeredBy,
+    /// Of a partitioned DAG.
+    pub partition: Option<Partition>,
     pub triggering_user: Option<String>,
     /// How often it was queued again because it was cleared after its end.
     pub clear_number: u32,
@@ -35,6 +37,14 @@ pub struct RunRow {
     /// Counts the changes from outside ([`crate::driving::Driving::intervene`]), of its driver, and of its state. What was decided
     /// under another epoch is not applied.
     pub epoch: i64,
+}
+
+impl RunRow {
+    /// What its timetable goes on from: the data that it covers, or else its date, or else when it was due.
+    pub fn span(&self) -> DataInterval {
+        let moment = self.logical_date.unwrap_or(self.run_after);
+        self.data_interval.unwrap_or((moment, moment))
+    }
 }
 
 /// What a run machine knows of its run. The first run of a backfill has nothing before it that it could wait for.
@@ -57,7 +67,8 @@ pub struct NewRun {
     pub run_after: DateTime<Utc>,
     pub conf: Map<String, Value>,
     pub note: Option<String>,
-    pub triggered_by: String,
+    pub triggered_by: TriggeredBy,
+    pub partition: Option<Partition>,
     pub triggering_user: Option<String>,
     pub now: DateTime<Utc>,
 }

@@ -3,7 +3,7 @@
 use airlock_core::clear::{ClearSelection, Clearing, clear_instances};
 use airlock_core::dag::{Dag, LONGEST_NOTE, RequestError, RunRequest, TaskGroup, requested_run};
 use airlock_core::run::{Instance, Plan, RunChange};
-use airlock_core::state::RunType;
+use airlock_core::state::{RunType, TriggeredBy};
 use airlock_sandbox::capability::dag_runs::{
     DagInfo, DagRunError, DagRuns, DagTask, InstanceInfo, RunInfo, TriggerRequest,
 };
@@ -17,9 +17,6 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::services::TryServices;
-
-/// Airflow's word for a run that an operator asked for.
-const TRIGGERED_BY: &str = "operator";
 
 /// How often a decision is made anew because the run had moved on meanwhile.
 const ATTEMPTS: usize = 20;
@@ -184,7 +181,8 @@ impl DagRuns for TryServices {
             run_after: run.run_after,
             conf: run.conf,
             note: request.note,
-            triggered_by: TRIGGERED_BY.to_owned(),
+            triggered_by: TriggeredBy::Operator,
+            partition: None,
             triggering_user: None,
             now,
         };

@@ -138,6 +138,7 @@ fn scope(claimed: &ClaimedTry, facts: &Facts, arguments: Map<String, Value>) -> 
             data_interval: facts.run.data_interval,
             run_after: facts.run.run_after,
             started_at: facts.run.started_at,
+            partition: facts.run.partition.clone(),
             conf: facts.run.conf.clone(),
         },
         instance: InstanceFacts {

@@ -7,13 +7,16 @@ use airlock_core::digest::Digest;
 use airlock_core::limits::Limits;
 use airlock_core::outcome::{Failure, FailureCause};
 use airlock_core::schema::Schema;
+use airlock_core::state::RunType;
 use airlock_core::template;
+use airlock_core::timetable::run_after_next;
 use airlock_sandbox::capability::Caller;
 use airlock_sandbox::capability::task::TaskContext;
 use airlock_store::StoreError;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::runs::RunRow;
 use airlock_store::tenants::Tenant;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::claim::Shared;
@@ -155,6 +158,7 @@ fn task_context(claimed: &ClaimedTry, facts: &Facts) -> TaskContext {
         logical_date: facts.run.logical_date,
         data_interval: facts.run.data_interval,
         run_after: facts.run.run_after,
+        next_run_after: next_run_after(facts),
         task_id: claimed.task_id.clone(),
         map_index: claimed.map_index,
         try_number: claimed.try_number,
@@ -164,6 +168,14 @@ fn task_context(claimed: &ClaimedTry, facts: &Facts) -> TaskContext {
         conf: facts.run.conf.clone(),
         idempotency_key: format!("{}-{}", claimed.instance, claimed.try_number),
     }
+}
+
+/// Only of runs that were made for their time.
+fn next_run_after(facts: &Facts) -> Option<DateTime<Utc>> {
+    let run = &facts.run;
+    let is_automated = matches!(run.run_type, RunType::Scheduled | RunType::Backfill);
+    // A document whose schedule cannot be followed is refused when it is sent.
+    is_automated.then(|| run_after_next(&facts.definition.dag, run.span(), run.run_after).ok().flatten()).flatten()
 }
 
 /// Something that another try would meet again.

@@ -2,6 +2,7 @@
 
 mod arch;
 mod build;
+mod conformance;
 mod demo;
 mod guests;
 mod load;
@@ -35,6 +36,12 @@ enum Task {
     Fixtures,
     /// Runs every test.
     Test,
+    /// Judges the cases of Airflow's behaviour, and counts them.
+    Conformance {
+        /// A folder of cases to judge instead of the project's own.
+        #[arg(long, value_name = "FOLDER")]
+        cases: Option<PathBuf>,
+    },
     /// Runs an example DAG on real parts, and shows its progress and its results.
     Demo {
         /// Ends after the run, with exit code 1 unless it succeeded.
@@ -67,6 +74,7 @@ fn run(task: Task) -> Result<()> {
         Task::Operators => setup::build().and_then(|()| guests::build_operators(root())),
         Task::Fixtures => setup::build().and_then(|()| guests::build_fixtures(root())),
         Task::Test => test::run(),
+        Task::Conformance { cases } => conformance::run(cases),
         Task::Demo { exit } => demo::run(exit),
         Task::Load { profile, db } => load::run(profile, db),
     }

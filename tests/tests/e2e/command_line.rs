@@ -1,5 +1,6 @@
 //! The client commands, and what needs no server.
 
+use std::path::Path;
 use std::process::{Command, Output};
 
 use airlock_tests::{Database, Server, target};
@@ -144,6 +145,24 @@ async fn a_dag_is_tried_without_a_server() -> Result<()> {
     assert!(text(&tried.stdout).contains("it is sunny"), "{}", text(&tried.stdout));
     let failed = says(&mut server.command(&["dags", "test", &bad, "--variables", &variables]), 1)?;
     assert!(text(&failed.stdout).contains("exit code 1"), "{}", text(&failed.stdout));
+    Ok(())
+}
+
+/// All but the demonstration, which needs services beside it and is a test of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_example_can_be_tried() -> Result<()> {
+    let server = Server::start(Database::Sqlite)?;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/dags");
+    let mut tried = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let file = entry?.path();
+        let is_document = file.extension().is_some_and(|ending| ending == "json");
+        if is_document && !file.ends_with("demo.json") {
+            says(&mut server.command(&["dags", "test", &file.to_string_lossy()]), 0)?;
+            tried += 1;
+        }
+    }
+    assert!(tried > 0, "there are no examples");
     Ok(())
 }
 

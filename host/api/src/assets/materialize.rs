@@ -1,6 +1,6 @@
 use airlock_core::access::{Action, Resource};
 use airlock_core::asset::AssetRole;
-use airlock_core::state::RunType;
+use airlock_core::state::{RunType, TriggeredBy};
 use axum::Json;
 use axum::extract::State;
 
@@ -38,7 +38,7 @@ pub async fn materialize_asset(
     };
     let body = body.and_then(|ValidJson(body)| body).unwrap_or_default();
     let row = lookup::dag(store, principal.tenant, dag_id).await?;
-    let how = (RunType::AssetMaterialization, "rest_api");
+    let how = (RunType::AssetMaterialization, TriggeredBy::RestApi);
     let run = new_run(&principal, &row.dag, how, trigger(body), state.now())?;
     let created = store.create_run(&run).await?;
     state.wake.runs().raise();

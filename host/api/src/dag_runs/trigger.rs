@@ -1,7 +1,7 @@
 use airlock_core::access::{Action, Resource};
-use airlock_core::dag::{Dag, RequestError, RunRequest, requested_run};
-use airlock_core::state::RunType;
-use airlock_core::timetable::DataInterval;
+use airlock_core::dag::{Dag, RequestError, RunRequest, Schedule, requested_run};
+use airlock_core::state::{RunType, TriggeredBy};
+use airlock_core::timetable::{DataInterval, LONGEST_KEY, Partition};
 use airlock_store::runs::NewRun;
 use axum::Json;
 use axum::extract::State;
@@ -32,7 +32,7 @@ pub async fn trigger_dag_run(
     principal.may(Action::Create, Resource::DagRun)?;
     let store = &*state.store;
     let row = lookup::dag(store, principal.tenant, &dag_id).await?;
-    let triggered_by = if headers.contains_key(header::REFERER) { "ui" } else { "rest_api" };
+    let triggered_by = if headers.contains_key(header::REFERER) { TriggeredBy::Ui } else { TriggeredBy::RestApi };
     let run = new_run(&principal, &row.dag, (RunType::Manual, triggered_by), body, state.now())?;
     let created = store.create_run(&run).await?;
     state.wake.runs().raise();
@@ -43,16 +43,10 @@ pub async fn trigger_dag_run(
 pub(crate) fn new_run(
     principal: &Principal,
     dag: &Dag,
-    (run_type, triggered_by): (RunType, &str),
+    (run_type, triggered_by): (RunType, TriggeredBy),
     body: TriggerBody,
     now: DateTime<Utc>,
 ) -> Answer<NewRun> {
-    if body.partition_key.is_some() {
-        return Err(Problem::bad_request(format!(
-            "Dag `{}` is not partitioned: there is no partition_key",
-            dag.dag_id
-        )));
-    }
     check_note(body.note.as_deref())?;
     let request = RunRequest {
         data_interval: given_interval(&body)?,
@@ -72,10 +66,26 @@ pub(crate) fn new_run(
         run_after: run.run_after,
         conf: run.conf,
         note: body.note,
-        triggered_by: triggered_by.to_owned(),
+        partition: partition(dag, body.partition_key)?,
+        triggered_by,
         triggering_user: Some(principal.username.clone()),
         now,
     })
+}
+
+/// The partition that somebody names. Its date is not known.
+fn partition(dag: &Dag, key: Option<String>) -> Answer<Option<Partition>> {
+    let Some(key) = key else { return Ok(None) };
+    if !matches!(dag.schedule, Schedule::CronPartition { .. }) {
+        return Err(Problem::bad_request(format!(
+            "Dag `{}` is not partitioned: there is no partition_key",
+            dag.dag_id
+        )));
+    }
+    if key.is_empty() || key.chars().count() > LONGEST_KEY {
+        return Err(Problem::invalid("/partition_key", format!("expected 1 to {LONGEST_KEY} characters")));
+    }
+    Ok(Some(Partition { key, date: None }))
 }
 
 fn given_interval(body: &TriggerBody) -> Answer<Option<DataInterval>> {

@@ -49,20 +49,23 @@ pub async fn get_next_runs(
     Ok(Json(NextRunsResponse {
         dag_id,
         timezone: row.dag.timezone.clone(),
-        runs: runs.iter().map(|run| next_run(run, zone)).collect(),
+        runs: runs.iter().map(|run| next_run(&row.dag, run, zone)).collect::<Answer<_>>()?,
     }))
 }
 
-fn next_run(run: &NextRun, zone: Tz) -> NextRunResponse {
+fn next_run(dag: &Dag, run: &NextRun, zone: Tz) -> Answer<NextRunResponse> {
+    let partition = timetable::partition(dag, run.run_after).map_err(Problem::internal)?;
     let local = |at: DateTime<Utc>| at.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::AutoSi, false);
-    NextRunResponse {
+    Ok(NextRunResponse {
         run_after: run.run_after,
         run_after_local: local(run.run_after),
         logical_date: run.logical_date,
         logical_date_local: run.logical_date.map(local),
         data_interval_start: run.data_interval.map(|(start, _)| start),
         data_interval_end: run.data_interval.map(|(_, end)| end),
-    }
+        partition_date: partition.as_ref().and_then(|partition| partition.date),
+        partition_key: partition.map(|partition| partition.key),
+    })
 }
 
 /// The runs that follow the newest one that the DAG's timetable made.
@@ -73,7 +76,7 @@ pub async fn following(
     now: DateTime<Utc>,
     count: usize,
 ) -> Answer<Vec<NextRun>> {
-    let last = store.last_automated_run(tenant, &dag.dag_id).await?.and_then(|run| run.data_interval);
+    let last = store.last_automated_run(tenant, &dag.dag_id).await?.map(|run| run.span());
     // A document whose schedule cannot be followed is refused when it is sent.
     timetable::next_runs(dag, last, now, count).map_err(Problem::internal)
 }

@@ -84,7 +84,7 @@ impl From<&DagRow> for DagResponse {
             description: dag.description.clone(),
             timetable_summary: schedule_summary(&dag.schedule),
             timetable_description: Some(schedule_description(dag)),
-            timetable_partitioned: false,
+            timetable_partitioned: matches!(dag.schedule, Schedule::CronPartition { .. }),
             timetable_periodic: is_periodic(&dag.schedule),
             tags: tags
                 .into_iter()
@@ -316,4 +316,7 @@ pub struct NextRunResponse {
     pub logical_date_local: Option<String>,
     pub data_interval_start: Option<DateTime<Utc>>,
     pub data_interval_end: Option<DateTime<Utc>>,
+    /// Of a partitioned DAG.
+    pub partition_key: Option<String>,
+    pub partition_date: Option<DateTime<Utc>>,
 }

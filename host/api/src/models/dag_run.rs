@@ -1,6 +1,6 @@
 //! DAG runs.
 
-use airlock_core::state::{RunState, RunType};
+use airlock_core::state::{RunState, RunType, TriggeredBy};
 use airlock_store::dags::DagVersion;
 use airlock_store::runs::RunRow;
 use chrono::{DateTime, Utc};
@@ -29,7 +29,8 @@ pub struct DagRunResponse {
     run_type: RunType,
     #[schema(value_type = String)]
     state: RunState,
-    triggered_by: Option<String>,
+    #[schema(value_type = Option<String>)]
+    triggered_by: Option<TriggeredBy>,
     triggering_user_name: Option<String>,
     #[schema(value_type = Option<Object>)]
     conf: Option<Map<String, Value>>,
@@ -65,8 +66,8 @@ impl DagRunResponse {
             conf: Some(row.conf),
             note: row.note,
             bundle_version: None,
-            partition_key: None,
-            partition_date: None,
+            partition_date: row.partition.as_ref().and_then(|partition| partition.date),
+            partition_key: row.partition.map(|partition| partition.key),
         }
     }
 }

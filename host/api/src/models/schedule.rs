@@ -9,7 +9,7 @@ pub fn schedule_summary(schedule: &Schedule) -> Option<String> {
         Schedule::Once => Some("@once".to_owned()),
         Schedule::Continuous => Some("@continuous".to_owned()),
         Schedule::CronTrigger { cron, .. } => Some(cron.join(", ")),
-        Schedule::CronDataInterval { cron } => Some(cron.clone()),
+        Schedule::CronDataInterval { cron } | Schedule::CronPartition { cron, .. } => Some(cron.clone()),
         Schedule::DeltaTrigger { delta, .. } | Schedule::DeltaDataInterval { delta } => {
             Some(super::iso_duration(*delta))
         }
@@ -28,6 +28,7 @@ pub fn schedule_description(dag: &Dag) -> String {
         Schedule::CronDataInterval { cron } => {
             format!("At the end of each interval of {cron} ({})", dag.timezone)
         }
+        Schedule::CronPartition { cron, .. } => format!("A partition at each tick of {cron} ({})", dag.timezone),
         Schedule::DeltaTrigger { delta, .. } => format!("Every {}", super::iso_duration(*delta)),
         Schedule::DeltaDataInterval { delta } => {
             format!("At the end of each interval of {}", super::iso_duration(*delta))

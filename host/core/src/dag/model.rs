@@ -203,6 +203,18 @@ pub enum Schedule {
     CronDataInterval {
         cron: String,
     },
+    /// A run at each tick, about a partition of the data: Airflow's `CronPartitionTimetable`. It has neither a logical date nor a
+    /// data interval.
+    CronPartition {
+        cron: String,
+        /// How many ticks after the run's own, or before it, the partition's date lies.
+        #[serde(default)]
+        run_offset: i32,
+        /// How the key is made of that date, in Python's directives, in the DAG's time zone.
+        key_format: String,
+        #[serde(default)]
+        run_immediately: RunImmediately,
+    },
     DeltaTrigger {
         delta: Seconds,
         /// As for `CronTrigger`.

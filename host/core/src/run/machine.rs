@@ -367,10 +367,15 @@ impl RunMachine {
         self.tick(now);
     }
 
-    /// What was cleared while it ran is undecided again: its try was ended by whoever cleared it.
+    /// What was cleared while it ran is tried again, however many tries it has had: its own was ended by whoever cleared it. It waits for
+    /// nothing but what is upstream; Airflow lets it wait for its `retry_delay` too, which is about failures.
     fn restart(&mut self, number: usize, now: DateTime<Utc>) {
-        self.enter(number, None);
-        let moved = self.move_of(number, &[Some(TaskState::Restarting)], None, now);
+        self.slots[number].wake_at = None;
+        // Of a mapped task it is undecided again: what it is mapped over may be another now.
+        let is_mapped = self.plan.task(self.slots[number].task).mapping.is_some();
+        let to = (!is_mapped).then_some(TaskState::UpForRetry);
+        self.enter(number, to);
+        let moved = self.move_of(number, &[Some(TaskState::Restarting)], to, now);
         self.effects.push(Effect::Move(moved));
     }
 

@@ -189,6 +189,8 @@ facts! {
             "data_interval_end" => instant(run.data_interval.map(|(_, end)| end)),
             "run_after" => instant(Some(run.run_after)),
             "start_date" => instant(run.started_at),
+            "partition_key" => Value::from(run.partition.as_ref().map(|partition| partition.key.as_str())),
+            "partition_date" => instant(run.partition.as_ref().and_then(|partition| partition.date)),
             _ => return None,
         })
     }

@@ -30,6 +30,7 @@ mod scope;
 
 use serde_json::Value;
 
+pub(crate) use dates::{Moment, strftime};
 pub use lookup::{AssetEventView, ConnectionView, Lookup, LookupError, PulledXCom, XComPull};
 pub(crate) use render::syntax_faults;
 pub use render::{RenderOptions, render_fields};

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::dag::Dag;
 use crate::state::RunType;
+use crate::timetable::Partition;
 
 /// One task of one run, as its templates see it.
 #[derive(Clone, Debug)]
@@ -31,6 +32,7 @@ pub struct RunFacts {
     pub data_interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub run_after: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
+    pub partition: Option<Partition>,
     pub conf: Map<String, Value>,
 }
 

@@ -5,6 +5,7 @@
 
 mod cron;
 mod interval;
+mod partition;
 mod run_id;
 mod special;
 mod trigger;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::dag::{Dag, RunImmediately, Schedule, Seconds};
 use wall_clock::WallClock;
 
+pub use partition::{LONGEST_KEY, Partition, check_key_format};
 pub use run_id::{run_id, run_type_of};
 
 /// A half-open span of data: from, up to but not including.
@@ -37,6 +39,11 @@ impl NextRun {
         Self { run_after: end, logical_date: Some(start), data_interval: Some((start, end)) }
     }
 
+    /// A run without data of its own covers the moment at which it is due.
+    pub fn span(&self) -> DataInterval {
+        self.data_interval.unwrap_or((self.run_after, self.run_after))
+    }
+
     fn exactly(moment: DateTime<Utc>) -> Self {
         Self::of_interval(moment, moment)
     }
@@ -47,7 +54,7 @@ impl NextRun {
 #[error("{0}")]
 pub struct TimetableError(pub String);
 
-/// The run that follows `last`, the data interval of the newest run that a timetable or backfill made. None if there will be
+/// The run that follows `last`, the span of the newest run that a timetable or backfill made. None if there will be
 /// none. It may be due already.
 pub fn next_run(dag: &Dag, last: Option<DataInterval>, now: DateTime<Utc>) -> Result<Option<NextRun>, TimetableError> {
     Ok(Timetable::of(&dag.schedule, &dag.timezone)?.next_run(last, &Restriction::of(dag), now))
@@ -63,7 +70,7 @@ pub fn next_runs(
     let timetable = Timetable::of(&dag.schedule, &dag.timezone)?;
     let restriction = Restriction::of(dag);
     let following = |last| timetable.next_run(last, &restriction, now);
-    Ok(std::iter::successors(following(last), |run| following(run.data_interval)).take(count).collect())
+    Ok(std::iter::successors(following(last), |run| following(Some(run.span()))).take(count).collect())
 }
 
 /// The runs of a schedule whose data begin between two moments, both included, whatever the DAG's own bounds are.
@@ -76,7 +83,7 @@ pub fn runs_between(
     let timetable = Timetable::of(&dag.schedule, &dag.timezone)?;
     let restriction = Restriction { earliest: Some(from), latest: Some(to), catchup: true };
     let following = move |last| timetable.next_run(last, &restriction, now);
-    Ok(std::iter::successors(following(None), move |run| following(run.data_interval)))
+    Ok(std::iter::successors(following(None), move |run| following(Some(run.span()))))
 }
 
 /// Whether runs come at times of their own, so that a past span can be backfilled.
@@ -89,6 +96,31 @@ pub const fn is_periodic(schedule: &Schedule) -> bool {
             | Schedule::DeltaDataInterval { .. }
             | Schedule::Events { .. }
     )
+}
+
+/// When the timetable has the run after one with this span, whatever the DAG's own bounds are; none where runs do not come at
+/// times of their own.
+pub fn run_after_next(
+    dag: &Dag,
+    span: DataInterval,
+    now: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, TimetableError> {
+    if !is_periodic(&dag.schedule) && !matches!(dag.schedule, Schedule::CronPartition { .. }) {
+        return Ok(None);
+    }
+    let restriction = Restriction { earliest: None, latest: None, catchup: true };
+    let next = Timetable::of(&dag.schedule, &dag.timezone)?.next_run(Some(span), &restriction, now);
+    Ok(next.map(|next| next.run_after))
+}
+
+/// The partition that a run of this DAG at one of its ticks is about; none where the DAG is not partitioned.
+pub fn partition(dag: &Dag, tick: DateTime<Utc>) -> Result<Option<Partition>, TimetableError> {
+    match Timetable::of(&dag.schedule, &dag.timezone)? {
+        Timetable::Partition { ticks, timezone, offset, key_format, .. } => {
+            partition::of(&ticks, timezone, offset, &key_format, tick).map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The data interval of a run that somebody asks for, to start at `run_after`.
@@ -145,6 +177,14 @@ enum Timetable {
     },
     /// A run at the end of each interval between ticks.
     Interval(Ticks),
+    /// A run at each tick, about the partition that lies so many ticks from it.
+    Partition {
+        ticks: Ticks,
+        timezone: Tz,
+        offset: i32,
+        key_format: String,
+        run_immediately: RunImmediately,
+    },
     /// In order.
     Events(Vec<DateTime<Utc>>),
 }
@@ -171,6 +211,13 @@ impl Timetable {
                 }
             }
             Schedule::CronDataInterval { cron: expression } => Self::Interval(cron(expression)?),
+            Schedule::CronPartition { cron: expression, run_offset, key_format, run_immediately } => Self::Partition {
+                ticks: cron(expression)?,
+                timezone,
+                offset: *run_offset,
+                key_format: key_format.clone(),
+                run_immediately: *run_immediately,
+            },
             Schedule::DeltaTrigger { delta, interval } => Self::Trigger {
                 ticks: vec![Ticks::delta(*delta)?],
                 interval: interval.as_time_delta(),
@@ -192,6 +239,11 @@ impl Timetable {
             Self::Continuous => special::continuous(last, restriction, now),
             Self::Events(dates) => special::event(dates, last, restriction, now),
             Self::Interval(ticks) => interval::next_run(ticks, last, restriction, now),
+            Self::Partition { ticks, run_immediately, .. } => {
+                let ticks = std::slice::from_ref(ticks);
+                let run = trigger::next_run(ticks, TimeDelta::zero(), *run_immediately, last, restriction, now)?;
+                Some(NextRun { run_after: run.run_after, logical_date: None, data_interval: None })
+            }
             Self::Trigger { ticks, interval, run_immediately } => {
                 trigger::next_run(ticks, *interval, *run_immediately, last, restriction, now)
             }
@@ -202,7 +254,9 @@ impl Timetable {
         match self {
             Self::Interval(ticks) => interval::last_complete(ticks, run_after).unwrap_or((run_after, run_after)),
             Self::Trigger { interval, .. } => (run_after - *interval, run_after),
-            Self::Never | Self::Once | Self::Continuous | Self::Events(_) => (run_after, run_after),
+            Self::Never | Self::Once | Self::Continuous | Self::Events(_) | Self::Partition { .. } => {
+                (run_after, run_after)
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use airlock_core::state::TaskState;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cases::{Moment, dag, field, judge, read, task};
+use crate::cases::{Moment, dag, field, judge, task};
 
 const ACME: TenantId = TenantId(1);
 const BETA: TenantId = TenantId(2);
@@ -99,9 +99,10 @@ fn runs_of(case: &Value) -> Vec<(String, RunMachine)> {
 }
 
 #[test]
-fn admissions_are_airflows() {
+fn conformance_of_admission() {
     judge(
-        &read("states.json", "scheduler_selection"),
+        "states",
+        "scheduler_selection",
         |_| true,
         |case| {
             let runs = runs_of(case);

@@ -1,7 +1,7 @@
 use airlock_core::asset::{Asset, AssetCondition, AssetKey, AssetRole, DagLinks, dependencies};
 use serde_json::{Map, Value};
 
-use crate::cases::{equal, field, judge, read};
+use crate::cases::{equal, field, judge};
 
 fn condition(expression: &Value) -> AssetCondition {
     if let Some(name) = expression.as_str() {
@@ -17,10 +17,10 @@ fn condition(expression: &Value) -> AssetCondition {
 }
 
 #[test]
-fn conditions_are_airflows() {
-    let cases = read("assets.json", "cases");
+fn conformance_of_asset_conditions() {
     judge(
-        &cases,
+        "assets",
+        "cases",
         |_| true,
         |case| {
             let events: Vec<String> = field(case, "assets_with_new_events");

@@ -1,63 +1,11 @@
-//! Reads cases. They lie in `tests/conformance`; `AIRLOCK_CONFORMANCE` names another folder with cases of the same shape.
-
-use std::path::{Path, PathBuf};
+//! What cases are about, with Airflow's defaults.
 
 use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
 use airlock_core::limits::LimitOverrides;
 use airlock_core::state::{TriggerRule, WeightRule};
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
-use serde_json::Value;
 
-#[expect(clippy::disallowed_methods, reason = "where cases lie is for the one who runs the tests")]
-fn folder() -> PathBuf {
-    std::env::var_os("AIRLOCK_CONFORMANCE")
-        .map_or_else(|| PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance")), PathBuf::from)
-}
-
-/// The list `key` of a file.
-pub fn read(file: &str, key: &str) -> Vec<Value> {
-    read_from(&folder().join(file), key)
-}
-
-/// The object `key` of a file.
-pub fn read_object(file: &str, key: &str) -> Value {
-    read_document(&folder().join(file))[key].clone()
-}
-
-/// The list `key` of a file of our own, with more cases of the same shape.
-pub fn read_more(file: &str, key: &str) -> Vec<Value> {
-    read_from(&PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data")).join(file), key)
-}
-
-#[expect(clippy::disallowed_methods, reason = "tests read files of cases")]
-fn read_document(path: &Path) -> Value {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
-}
-
-fn read_from(path: &Path, key: &str) -> Vec<Value> {
-    read_document(path)[key].as_array().unwrap_or_else(|| panic!("{} has no list `{key}`", path.display())).clone()
-}
-
-/// Runs `case` on each case that `ours` picks, and fails with every fault at once. At least one case must have been there.
-pub fn judge(cases: &[Value], ours: impl Fn(&Value) -> bool, case: impl Fn(&Value) -> Result<(), String>) {
-    let chosen: Vec<_> = cases.iter().filter(|case| ours(case)).collect();
-    assert!(!chosen.is_empty(), "no case was found");
-    let faults: Vec<String> = chosen
-        .iter()
-        .filter_map(|value| case(value).err().map(|fault| format!("{}: {fault}", value["id"].as_str().unwrap_or("?"))))
-        .collect();
-    assert!(faults.is_empty(), "{} of {} cases failed:\n{}", faults.len(), chosen.len(), faults.join("\n"));
-}
-
-pub fn equal<T: PartialEq + std::fmt::Debug>(found: T, expected: T) -> Result<(), String> {
-    if found == expected { Ok(()) } else { Err(format!("found {found:?}, expected {expected:?}")) }
-}
-
-pub fn field<T: for<'a> Deserialize<'a>>(value: &Value, key: &str) -> T {
-    T::deserialize(&value[key]).unwrap_or_else(|error| panic!("`{key}` of {value}: {error}"))
-}
+pub use airlock_conformance::{equal, field, judge};
 
 /// A DAG with Airflow's defaults and these tasks.
 pub fn dag(tasks: Vec<Task>) -> Dag {

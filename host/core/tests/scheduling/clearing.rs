@@ -8,7 +8,7 @@ use airlock_core::run::{EndedTry, Event, Instance, Plan, RunChange, RunFacts, Ru
 use airlock_core::state::{RunState, TaskState};
 use uuid::Uuid;
 
-use crate::cases::{Moment, connect, dag, equal, field, judge, read, task};
+use crate::cases::{Moment, connect, dag, equal, field, judge, task};
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
 
@@ -66,9 +66,10 @@ fn apply(instances: &mut [Instance], change: &RunChange) {
 }
 
 #[test]
-fn clearing_is_airflows() {
+fn conformance_of_clearing() {
     judge(
-        &read("states.json", "clear"),
+        "states",
+        "clear",
         |_| true,
         |case| {
             let edges: Vec<(String, String)> = field(case, "edges");

@@ -9,7 +9,7 @@ use airlock_core::run::{Effect, EndedTry, Event, Instance, Plan, RunFacts, RunMa
 use airlock_core::state::{RunState, TaskState};
 use serde_json::{Value, json};
 
-use crate::cases::{Moment, dag, equal, field, judge, read, task};
+use crate::cases::{Moment, dag, equal, field, judge, task};
 use crate::reference::name;
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
@@ -131,9 +131,10 @@ fn play(tasks: &Value, outcomes: &Value) -> Played {
 }
 
 #[test]
-fn mapped_tasks_are_airflows() {
+fn conformance_of_mapped_tasks() {
     judge(
-        &read("states.json", "mapped"),
+        "states",
+        "mapped",
         |_| true,
         |case| {
             let played = play(&case["dag"], &case["task_outcomes"]);

@@ -4,12 +4,13 @@ use airlock_core::run::{Counts, Decision, Plan, decide};
 use airlock_core::state::TaskState;
 use serde_json::Value;
 
-use crate::cases::{connect, dag, equal, field, judge, read, task};
+use crate::cases::{connect, dag, equal, field, judge, task};
 
 #[test]
-fn trigger_rules_are_airflows() {
+fn conformance_of_trigger_rules() {
     judge(
-        &read("trigger_rules.json", "cases"),
+        "trigger_rules",
+        "cases",
         |_| true,
         |case| {
             let mut counts = Counts::default();
@@ -30,9 +31,10 @@ fn trigger_rules_are_airflows() {
 }
 
 #[test]
-fn weights_are_airflows() {
+fn conformance_of_weights() {
     judge(
-        &read("weight_rules.json", "cases"),
+        "weight_rules",
+        "cases",
         |_| true,
         |case| {
             let weighted = |written: &Value| Task {
@@ -52,16 +54,13 @@ fn weights_are_airflows() {
 }
 
 #[test]
-fn retry_delays_are_airflows() {
+fn conformance_of_retry_delays() {
     judge(
-        &read("retry_backoff.json", "cases"),
+        "retry_backoff",
+        "cases",
         |_| true,
         |case| {
             let input = &case["input"];
-            if !input["delay_override_s"].is_null() {
-                // A retry policy's word; there are no retry policies yet.
-                return Ok(());
-            }
             let task = Task {
                 retry_delay: Seconds(field(input, "retry_delay_s")),
                 retry_exponential_backoff: match &input["exponential_backoff"] {

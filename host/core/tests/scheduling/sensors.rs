@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::cases::{Moment, dag, equal, judge, read, task};
+use crate::cases::{Moment, dag, equal, judge, task};
 
 fn sensor(args: &Value) -> Task {
     let mut sensor = task("t");
@@ -101,9 +101,10 @@ fn play(task: Task, pokes: &[Value]) -> (TaskState, Vec<TimeDelta>) {
 }
 
 #[test]
-fn sensors_are_airflows() {
+fn conformance_of_sensors() {
     judge(
-        &read("sensors.json", "cases"),
+        "sensors",
+        "cases",
         |_| true,
         |case| {
             let pokes = case["poke_results"].as_array().unwrap();

@@ -16,6 +16,7 @@ pub struct TaskContext {
     pub logical_date: Option<DateTime<Utc>>,
     pub data_interval: Option<(DateTime<Utc>, DateTime<Utc>)>,
     pub run_after: DateTime<Utc>,
+    pub next_run_after: Option<DateTime<Utc>>,
     pub task_id: String,
     pub map_index: i32,
     pub try_number: u32,

@@ -19,6 +19,7 @@ impl Host for CallState {
                 .data_interval
                 .map(|(start, end)| DataInterval { start: instant(start), end: instant(end) }),
             run_after: instant(context.run_after),
+            next_run_after: context.next_run_after.map(instant),
             task_id: context.task_id.clone(),
             map_index: context.map_index,
             try_number: context.try_number,

@@ -1,13 +1,16 @@
+use airlock_conformance::{equal, field, judge};
 use airlock_core::backfill::{ReprocessBehavior, Request, slots};
 use airlock_core::dag::{Dag, Schedule, Task};
 use airlock_core::state::{RunState, RunType};
-use airlock_store::Page;
 use airlock_store::backfills::{BackfillRow, NewBackfill};
 use airlock_store::conformance::fixture::{dag, task};
 use airlock_store::runs::{RunFilter, RunRow};
+use airlock_store::{Page, StoreError};
 use chrono::{DateTime, SubsecRound, Utc};
+use serde_json::Value;
+use uuid::Uuid;
 
-use crate::world::{World, failure, success};
+use crate::world::{World, claim, failure, report, success};
 
 fn moment(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
@@ -54,6 +57,90 @@ async fn runs(world: &World) -> Vec<RunRow> {
     let filter = RunFilter { dag_id: Some("daily".to_owned()), ..RunFilter::default() };
     let order_by = vec![("logical_date".to_owned(), false)];
     world.store.list_runs(world.tenant, &filter, &Page { limit: 100, offset: 0, order_by }).await.unwrap().items
+}
+
+/// What a case needs to be under way: another backfill of the same DAG, or as many runs as may be at once.
+#[test]
+fn conformance_of_backfills_under_way() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    judge(
+        "backfill",
+        "cases",
+        |case| case["expect"]["error"] == "AlreadyRunningBackfill" || !case["expect"]["concurrent_waves"].is_null(),
+        |case| runtime.block_on(under_way(case)),
+    );
+}
+
+async fn under_way(case: &Value) -> Result<(), String> {
+    let mut world = World::new().await;
+    let schedule = &case["dag"]["schedule"];
+    let Some("cron_data_interval") = schedule["type"].as_str() else {
+        return Err(format!("the schedule {schedule} is not known"));
+    };
+    let dag = Dag {
+        schedule: Schedule::CronDataInterval { cron: field(schedule, "cron") },
+        max_active_runs: case["dag"]["dag_max_active_runs"].as_u64().unwrap_or(16) as u32,
+        ..daily()
+    };
+    let dag = Dag { tasks: vec![task("only", &[])], ..dag };
+    world.put(&dag).await;
+    let asked = &case["request"];
+    let request = Request {
+        from: field(asked, "from_date"),
+        to: field(asked, "to_date"),
+        run_backwards: field(asked, "run_backwards"),
+        reprocess: field(asked, "reprocess_behavior"),
+        conf: None,
+    };
+    let slots = slots(&dag, &request, field(case, "now")).map_err(|refusal| refusal.to_string())?;
+    let new = NewBackfill {
+        tenant: world.tenant,
+        dag_id: &dag.dag_id,
+        from: request.from,
+        to: request.to,
+        conf: None,
+        reprocess: request.reprocess,
+        max_active_runs: field(asked, "max_active_runs"),
+        on_latest_version: true,
+        triggering_user: None,
+        slots: &slots,
+        now: Utc::now().trunc_subsecs(6),
+    };
+    world.store.create_backfill(&new).await.map_err(|error| error.to_string())?;
+    if case["expect"]["error"] == "AlreadyRunningBackfill" {
+        let second = world.store.create_backfill(&new).await;
+        return match second {
+            Err(StoreError::Conflict(_)) => Ok(()),
+            other => Err(format!("a second backfill is answered with {other:?}")),
+        };
+    }
+    world.start_scheduler();
+    world.wake.runs().raise();
+    for wave in field::<Vec<Vec<DateTime<Utc>>>>(&case["expect"], "concurrent_waves") {
+        // Whatever runs has a try to claim; more than the wave would be claimed with it, or before it.
+        let mut claimed = Vec::new();
+        while claimed.len() < wave.len() {
+            claimed.extend(
+                world
+                    .until(async || {
+                        Some(claim(&*world.store, Uuid::nil(), 1_000).await).filter(|some| !some.is_empty())
+                    })
+                    .await,
+            );
+        }
+        let running = runs(&world).await.into_iter().filter(|run| run.state == RunState::Running);
+        let mut running: Vec<DateTime<Utc>> = running.filter_map(|run| run.logical_date).collect();
+        running.sort();
+        let mut expected = wave.clone();
+        expected.sort();
+        equal(running, expected)?;
+        equal(claimed.len(), wave.len())?;
+        let reports: Vec<_> = claimed.iter().map(|one| report(one, success())).collect();
+        world.store.report_tries(&reports).await.map_err(|error| error.to_string())?;
+        world.wake.reports().raise();
+    }
+    world.stop().await;
+    Ok(())
 }
 
 #[tokio::test]

@@ -45,8 +45,8 @@ pub async fn insert(
     let row = sqlx::query(
         "INSERT INTO dag_runs (tenant_id, dag_id, run_id, run_type, state, dag_version, logical_date, interval_start,
              interval_end, run_after, queued_at, updated_at, conf, note, triggered_by, triggering_user, backfill_id,
-             backfill_ordinal)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12::json, $13, $14, $15, $16, $17)
+             backfill_ordinal, partition_key, partition_date)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $11, $12::json, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT DO NOTHING RETURNING *",
     )
     .bind(run.tenant.0)
@@ -62,10 +62,12 @@ pub async fn insert(
     .bind(run.now)
     .bind(serde_json::to_string(&run.conf)?)
     .bind(&run.note)
-    .bind(&run.triggered_by)
+    .bind(run.triggered_by.as_str())
     .bind(&run.triggering_user)
     .bind(backfill_id)
     .bind(backfill_ordinal)
+    .bind(run.partition.as_ref().map(|partition| &partition.key))
+    .bind(run.partition.as_ref().and_then(|partition| partition.date))
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return Ok(None) };

@@ -52,9 +52,18 @@ impl Runs for PostgresStore {
 
     async fn last_automated_run(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<RunRow>> {
         let rows = sqlx::query(
-            "SELECT * FROM dag_runs
-             WHERE tenant_id = $1 AND dag_id = $2 AND run_type IN ('scheduled', 'backfill') AND logical_date IS NOT NULL
-             ORDER BY logical_date DESC LIMIT 1",
+            "SELECT * FROM (
+                 SELECT * FROM (
+                     SELECT * FROM dag_runs
+                     WHERE tenant_id = $1 AND dag_id = $2 AND run_type IN ('scheduled', 'backfill')
+                         AND logical_date IS NOT NULL
+                     ORDER BY logical_date DESC LIMIT 1) AS dated
+                 UNION ALL
+                 SELECT * FROM (
+                     SELECT * FROM dag_runs
+                     WHERE tenant_id = $1 AND dag_id = $2 AND run_type = 'scheduled' AND partition_key IS NOT NULL
+                     ORDER BY run_after DESC LIMIT 1) AS partitioned) AS newest
+             ORDER BY run_after DESC LIMIT 1",
         )
         .bind(tenant.0)
         .bind(dag_id);

@@ -1,6 +1,7 @@
 //! Runs as lists show them.
 
 use airlock_core::id::{RunKey, TenantId};
+use airlock_core::timetable::Partition;
 use airlock_store::runs::{RunFilter, RunRow};
 use airlock_store::{Page, Paged};
 use sqlx::postgres::PgRow;
@@ -25,6 +26,7 @@ const ORDERS: Orders = &[
     ("conf", "conf::text"),
     ("duration", "ended_at - started_at"),
     ("run_type", "run_type"),
+    ("partition_date", "partition_date"),
 ];
 
 pub async fn list(store: &PostgresStore, tenant: TenantId, filter: &RunFilter, page: &Page) -> Result<Paged<RunRow>> {
@@ -63,11 +65,15 @@ pub fn run_row(row: &PgRow) -> Result<RunRow> {
         last_scheduling_decision: row.get("last_scheduling_decision")?,
         conf: row.json("conf")?,
         note: row.get("note")?,
-        triggered_by: row.get("triggered_by")?,
+        triggered_by: row.name("triggered_by")?,
         triggering_user: row.get("triggering_user")?,
         clear_number: row.number("clear_number")?,
         backfill: match row.get("backfill_id")? {
             Some(id) => Some((id, row.number("backfill_ordinal")?)),
+            None => None,
+        },
+        partition: match row.get::<Option<String>>("partition_key")? {
+            Some(key) => Some(Partition { key, date: row.get("partition_date")? }),
             None => None,
         },
         epoch: row.get("epoch")?,

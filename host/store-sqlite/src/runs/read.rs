@@ -1,6 +1,7 @@
 //! Runs as lists show them.
 
 use airlock_core::id::{RunKey, TenantId};
+use airlock_core::timetable::Partition;
 use airlock_store::runs::{RunFilter, RunRow};
 use airlock_store::{Page, Paged};
 use sqlx::Connection;
@@ -26,6 +27,7 @@ const ORDERS: Orders = &[
     ("conf", "conf"),
     ("duration", "ended_at - started_at"),
     ("run_type", "run_type"),
+    ("partition_date", "partition_date"),
 ];
 
 pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &RunFilter, page: &Page) -> Result<Paged<RunRow>> {
@@ -65,11 +67,15 @@ pub fn run_row(row: &SqliteRow) -> Result<RunRow> {
         last_scheduling_decision: row.optional_instant("last_scheduling_decision")?,
         conf: row.json("conf")?,
         note: row.optional_text("note")?,
-        triggered_by: row.text("triggered_by")?,
+        triggered_by: row.name("triggered_by")?,
         triggering_user: row.optional_text("triggering_user")?,
         clear_number: row.number("clear_number")?,
         backfill: match row.optional_integer("backfill_id")? {
             Some(id) => Some((id, row.number("backfill_ordinal")?)),
+            None => None,
+        },
+        partition: match row.optional_text("partition_key")? {
+            Some(key) => Some(Partition { key, date: row.optional_instant("partition_date")? }),
             None => None,
         },
         epoch: row.integer("epoch")?,

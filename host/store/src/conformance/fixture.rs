@@ -4,7 +4,7 @@ use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, 
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::limits::{LimitOverrides, TenantPolicy};
 use airlock_core::outcome::TryResult;
-use airlock_core::state::{RunType, TaskState, TriggerRule, WeightRule};
+use airlock_core::state::{RunType, TaskState, TriggerRule, TriggeredBy, WeightRule};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Map;
 use uuid::Uuid;
@@ -134,7 +134,8 @@ pub fn new_run(tenant: TenantId, dag_id: &str, run_id: &str) -> NewRun {
         run_after: at(0),
         conf: Map::new(),
         note: None,
-        triggered_by: "rest_api".to_owned(),
+        triggered_by: TriggeredBy::RestApi,
+        partition: None,
         triggering_user: None,
         now: at(0),
     }

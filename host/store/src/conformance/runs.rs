@@ -2,6 +2,7 @@
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::state::{RunState, RunType};
+use airlock_core::timetable::Partition;
 use serde_json::{Map, json};
 
 use super::actors::Driver;
@@ -161,6 +162,15 @@ pub async fn the_last_automated_run_is_the_one_with_the_latest_date(store: &dyn 
         store.create_run(&run).await.unwrap();
     }
     assert_eq!(store.last_automated_run(acme, "sales").await.unwrap().unwrap().run_id, "b");
+
+    // A partition's run has no date of its own; one that a person asked for is none of the timetable's.
+    for (run_id, run_type, due) in [("e", RunType::Scheduled, 60), ("f", RunType::Manual, 70)] {
+        let partition = Some(Partition { key: "p".to_owned(), date: (run_id == "e").then(|| at(55)) });
+        let run =
+            NewRun { run_type, partition, logical_date: None, run_after: at(due), ..new_run(acme, "sales", run_id) };
+        assert_eq!(store.create_run(&run).await.unwrap().partition, run.partition);
+    }
+    assert_eq!(store.last_automated_run(acme, "sales").await.unwrap().unwrap().run_id, "e");
     assert_eq!(store.last_automated_run(beta, "sales").await.unwrap(), None);
     assert_eq!(store.last_automated_run(TenantId(i64::MAX), "sales").await.unwrap(), None);
 }

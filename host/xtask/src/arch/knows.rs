@@ -33,9 +33,10 @@ const TABLE: &[(&str, &[&str])] = &[
             "airlock-api",
         ],
     ),
+    ("airlock-conformance", &[]),
     ("airlock-test-services", &[]),
     ("airlock-tests", &["airlock-test-services"]),
-    ("xtask", &["airlock-test-services", "airlock-tests"]),
+    ("xtask", &["airlock-conformance", "airlock-test-services", "airlock-tests"]),
 ];
 
 /// Tests of a crate may use more than the crate does, but never what stands above it: a test that needs the binary is an

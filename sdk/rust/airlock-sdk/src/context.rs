@@ -23,6 +23,9 @@ pub struct Context {
     pub data_interval: Option<(SystemTime, SystemTime)>,
     /// The earliest moment at which the run may start.
     pub run_after: SystemTime,
+    /// When the DAG's timetable has the run after this one: until then this is the newest. None for runs that no timetable or
+    /// backfill made, and for the last one.
+    pub next_run_after: Option<SystemTime>,
     /// The task's id.
     pub task_id: String,
     /// -1 for a task that is not mapped.

@@ -7,10 +7,23 @@ use super::fields::{Fields, Found};
 use crate::dag::{RunImmediately, Schedule, Seconds};
 use crate::fault::describe;
 use crate::near::{nearest, suggestion};
-use crate::timetable::check_cron;
+use crate::timetable::{check_cron, check_key_format};
 
-const TYPES: &[&str] =
-    &["cron_trigger", "cron_data_interval", "delta_trigger", "delta_data_interval", "events", "assets"];
+const TYPES: &[&str] = &[
+    "cron_trigger",
+    "cron_data_interval",
+    "cron_partition",
+    "delta_trigger",
+    "delta_data_interval",
+    "events",
+    "assets",
+];
+
+/// As Airflow writes a partition's key unless it is told otherwise.
+const KEY_FORMAT: &str = "%Y-%m-%dT%H:%M:%S";
+
+/// The most ticks between a run and the partition that it is about.
+const FARTHEST: i32 = 1_000;
 
 /// Airflow's presets, each with the cron expression that it stands for. `@once` and `@continuous` stand for none.
 const PRESETS: &[(&str, &str)] = &[
@@ -77,6 +90,7 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
     let known: &[&str] = match kind {
         "cron_trigger" => &["type", "cron", "interval", "run_immediately"],
         "cron_data_interval" => &["type", "cron"],
+        "cron_partition" => &["type", "cron", "run_offset", "key_format", "run_immediately"],
         "delta_trigger" => &["type", "delta", "interval"],
         "delta_data_interval" => &["type", "delta"],
         "events" => &["type", "dates"],
@@ -90,14 +104,20 @@ fn from_object(fields: &Fields<'_>) -> Option<Schedule> {
     };
     fields.refuse_unknown(&format!("a schedule of type `{kind}`"), &[known]);
     let interval = || fields.seconds("interval").unwrap_or_default();
+    let immediately = || fields.get("run_immediately").and_then(|found| run_immediately(&found)).unwrap_or_default();
     match kind {
         "cron_trigger" => Some(Schedule::CronTrigger {
             cron: crons(&fields.required("cron")?)?,
             interval: interval(),
-            run_immediately: fields
-                .get("run_immediately")
-                .and_then(|found| run_immediately(&found))
-                .unwrap_or_default(),
+            run_immediately: immediately(),
+        }),
+        "cron_partition" => Some(Schedule::CronPartition {
+            cron: cron(&fields.required("cron")?)?,
+            run_offset: fields.whole("run_offset", -FARTHEST..=FARTHEST).unwrap_or_default(),
+            key_format: fields
+                .get("key_format")
+                .map_or_else(|| Some(KEY_FORMAT.to_owned()), |found| key_format(&found))?,
+            run_immediately: immediately(),
         }),
         "cron_data_interval" => Some(Schedule::CronDataInterval { cron: cron(&fields.required("cron")?)? }),
         "delta_trigger" => {
@@ -116,6 +136,15 @@ fn run_immediately(found: &Found<'_>) -> Option<RunImmediately> {
         Some(false) => RunImmediately::Never,
         None => RunImmediately::Within(found.seconds()?),
     })
+}
+
+fn key_format(found: &Found<'_>) -> Option<String> {
+    let format = found.text()?;
+    if let Err(fault) = check_key_format(format) {
+        found.fault(fault);
+        return None;
+    }
+    Some(format.to_owned())
 }
 
 /// One expression or several.

@@ -39,7 +39,7 @@ fn items(format: &str) -> Result<Vec<Item<'static>>, Error> {
 }
 
 /// Python's `strftime`.
-pub(in crate::template) fn strftime(moment: &Moment, format: &str) -> Result<String, Error> {
+pub(crate) fn strftime(moment: &Moment, format: &str) -> Result<String, Error> {
     let items = items(format)?;
     let mut text = String::new();
     let written = match moment {

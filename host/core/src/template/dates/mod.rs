@@ -14,13 +14,14 @@ use chrono_tz::{OffsetName, Tz};
 use minijinja::value::{DynObject, Object, ObjectRepr};
 use minijinja::{Error, ErrorKind, State, Value};
 
-pub(super) use format::{strftime, strptime};
+pub(crate) use format::strftime;
+pub(super) use format::strptime;
 pub(super) use shift::time_delta;
 pub(super) use span::Span;
 
 /// A date, a date with a time, or a date with a time in a zone.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Moment {
+pub(crate) enum Moment {
     Date(NaiveDate),
     Naive(NaiveDateTime),
     Zoned(DateTime<Tz>),

@@ -81,6 +81,7 @@ fn context() -> TaskContext {
         logical_date: Some(at(1_767_225_600)),
         data_interval: None,
         run_after: at(1_767_225_600),
+        next_run_after: None,
         task_id: "hostile".to_owned(),
         map_index: -1,
         try_number: 2,

@@ -254,6 +254,7 @@ fn first_try() -> Context {
         logical_date: Some(logical_date),
         data_interval: Some((logical_date, logical_date)),
         run_after: logical_date,
+        next_run_after: None,
         task_id: "task".into(),
         map_index: -1,
         try_number: 1,

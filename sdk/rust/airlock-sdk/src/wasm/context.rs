@@ -14,6 +14,7 @@ pub fn get() -> Context {
         logical_date: context.logical_date.map(from_wit),
         data_interval: context.data_interval.map(|interval| (from_wit(interval.start), from_wit(interval.end))),
         run_after: from_wit(context.run_after),
+        next_run_after: context.next_run_after.map(from_wit),
         task_id: context.task_id,
         map_index: context.map_index,
         try_number: context.try_number,
