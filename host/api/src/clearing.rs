@@ -20,11 +20,18 @@ use crate::models::{NewTaskResponse, task_display_name, task_of};
 use crate::problem::{Answer, Problem};
 use crate::state::ApiState;
 
-/// What is to be cleared, in whatever runs.
+/// A run, and what of it is to be cleared.
+pub struct Target {
+    /// The run's DAG, as it is now.
+    pub dag: DagRow,
+    pub run: RunRow,
+    pub selection: ClearSelection,
+}
+
+/// How runs are to be cleared.
 pub struct ClearRequest<'a> {
     pub state: &'a ApiState,
     pub principal: &'a Principal,
-    pub selection: ClearSelection,
     pub reset_runs: bool,
     pub on_latest_version: bool,
     /// Refuses to clear what runs.
@@ -32,8 +39,9 @@ pub struct ClearRequest<'a> {
 }
 
 /// What clearing a run means for its tasks.
-#[derive(Default)]
 pub struct Cleared {
+    /// What the run goes on with.
+    pub dag: Arc<Dag>,
     /// Those that are selected, as they stand.
     pub instances: Vec<InstanceRow>,
     /// Those that the run does not have yet, where it changes its version.
@@ -41,64 +49,66 @@ pub struct Cleared {
 }
 
 impl ClearRequest<'_> {
-    /// What would be cleared of a run. `dag` is the run's DAG.
+    /// What would be cleared of a run.
     ///
     /// # Errors
     /// 404 if the run is gone.
-    pub async fn dry_run(&self, dag: &DagRow, run: &RunRow) -> Answer<Cleared> {
-        let standing = standing(self.state, run.key).await?;
-        let plan = self.plan(dag, &standing);
-        let change = self.decide(dag, &plan, &standing, self.state.now());
-        let chosen = self.chosen(&plan, &standing);
+    pub async fn dry_run(&self, target: &Target) -> Answer<Cleared> {
+        let standing = standing(self.state, target.run.key).await?;
+        let plan = self.plan(target, &standing);
+        let change = self.decide(target, &plan, &standing, self.state.now());
+        let chosen: HashSet<Uuid> =
+            selected(&plan, &standing.instances, &target.selection).into_iter().map(|instance| instance.id).collect();
         let instances =
             standing.loaded.instances.into_iter().filter(|instance| chosen.contains(&instance.id)).collect();
         let new_tasks = change.create.iter().map(|new| NewTaskResponse {
             task_display_name: task_of(plan.dag(), &new.task_id).map_or_else(|| new.task_id.clone(), task_display_name),
             task_id: new.task_id.clone(),
         });
-        Ok(Cleared { instances, new_tasks: new_tasks.collect() })
+        Ok(Cleared { instances, new_tasks: new_tasks.collect(), dag: Arc::clone(plan.dag()) })
     }
 
     /// Clears a run, and answers the instances that were.
     ///
     /// # Errors
     /// 404 if the run is gone; 409 if something runs that must not be cleared, or if the run will not hold still.
-    pub async fn clear(&self, dag: &DagRow, run: &RunRow) -> Answer<Vec<InstanceRow>> {
+    pub async fn clear(&self, target: &Target) -> Answer<Vec<InstanceRow>> {
         let now = self.state.now();
         let decide = |standing: &Standing| {
-            let plan = self.plan(dag, standing);
-            self.protect(&plan, standing)?;
-            Ok(self.decide(dag, &plan, standing, now))
+            let plan = self.plan(target, standing);
+            self.protect(target, &plan, standing)?;
+            Ok(self.decide(target, &plan, standing, now))
         };
-        let change = intervene(self.state, run.key, decide).await?;
+        let change = intervene(self.state, target.run.key, decide).await?;
         let cleared: HashSet<Uuid> = change
             .moves
             .iter()
             .filter(|moved| matches!(moved.to, None | Some(TaskState::Restarting)))
             .map(|moved| moved.instance)
             .collect();
-        instances(self.state, run.key, &cleared).await
+        instances(self.state, target.run.key, &cleared).await
     }
 
     /// Clears many runs. Nothing is begun if something in any of them must not be cleared; a run that cannot be cleared later on
     /// ends the request, and the refusal says what has been done.
-    pub async fn clear_all(&self, runs: &[(DagRow, RunRow)]) -> Answer<Vec<InstanceRow>> {
+    pub async fn clear_all(&self, targets: &[Target]) -> Answer<Vec<InstanceRow>> {
         if self.prevent_running {
-            for (dag, run) in runs {
-                let standing = standing(self.state, run.key).await?;
-                self.protect(&self.plan(dag, &standing), &standing)?;
+            for target in targets {
+                let standing = standing(self.state, target.run.key).await?;
+                self.protect(target, &self.plan(target, &standing), &standing)?;
             }
         }
         let mut cleared = Vec::new();
-        for (place, (dag, run)) in runs.iter().enumerate() {
-            cleared.extend(self.clear(dag, run).await.map_err(|problem| after(problem, place, runs.len(), run))?);
+        for (place, target) in targets.iter().enumerate() {
+            let told = |problem| after(problem, place, targets.len(), &target.run);
+            cleared.extend(self.clear(target).await.map_err(told)?);
         }
         Ok(cleared)
     }
 
     /// Refuses to clear what runs, if it is not to be.
-    fn protect(&self, plan: &Plan, run: &Standing) -> Answer<()> {
-        let running = selected(plan, &run.instances, &self.selection)
+    fn protect(&self, target: &Target, plan: &Plan, run: &Standing) -> Answer<()> {
+        let running = selected(plan, &run.instances, &target.selection)
             .into_iter()
             .find(|instance| self.prevent_running && instance.state == Some(TaskState::Running));
         let Some(running) = running else { return Ok(()) };
@@ -109,27 +119,23 @@ impl ClearRequest<'_> {
         )))
     }
 
-    fn decide(&self, dag: &DagRow, plan: &Plan, run: &Standing, now: DateTime<Utc>) -> RunChange {
+    fn decide(&self, target: &Target, plan: &Plan, run: &Standing, now: DateTime<Utc>) -> RunChange {
         let clearing = Clearing {
-            selection: &self.selection,
+            selection: &target.selection,
             reset_run: self.reset_runs,
-            to_version: self.changes_version(dag, run).then_some(dag.version),
+            to_version: self.changes_version(target, run).then_some(target.dag.version),
             by: &self.principal.username,
         };
         clear_instances(plan, run.state, &run.instances, &clearing, Uuid::now_v7, now)
     }
 
-    fn chosen(&self, plan: &Plan, run: &Standing) -> HashSet<Uuid> {
-        selected(plan, &run.instances, &self.selection).into_iter().map(|instance| instance.id).collect()
-    }
-
-    fn changes_version(&self, dag: &DagRow, run: &Standing) -> bool {
-        (self.on_latest_version || self.selection.only_new) && run.loaded.run.dag_version != dag.version
+    fn changes_version(&self, target: &Target, run: &Standing) -> bool {
+        (self.on_latest_version || target.selection.only_new) && run.loaded.run.dag_version != target.dag.version
     }
 
     /// The plan that the run goes on with.
-    fn plan(&self, dag: &DagRow, run: &Standing) -> Plan {
-        let content: &Arc<Dag> = if self.changes_version(dag, run) { &dag.dag } else { &run.loaded.dag };
+    fn plan(&self, target: &Target, run: &Standing) -> Plan {
+        let content: &Arc<Dag> = if self.changes_version(target, run) { &target.dag.dag } else { &run.loaded.dag };
         Plan::new(Arc::clone(content))
     }
 }

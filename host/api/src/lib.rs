@@ -21,6 +21,7 @@ mod extract;
 mod intervene;
 mod layers;
 mod lookup;
+mod markers;
 mod models;
 mod monitor;
 mod note;

@@ -2,6 +2,7 @@
 
 use airlock_tests::{Database, Server};
 use anyhow::Result;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::each::on_each;
@@ -10,6 +11,7 @@ on_each!(
     a_dag_triggers_another_and_waits,
     a_sensor_waits_for_another_dags_task,
     a_sensor_that_pokes_keeps_its_slot,
+    a_marker_clears_what_depends_on_it,
     a_run_that_is_there_is_run_again,
 );
 
@@ -145,6 +147,63 @@ async fn a_sensor_that_pokes_keeps_its_slot(database: Database) -> Result<()> {
         assert_eq!(api.tries("pokes", &run, task).await?.len(), 1);
     }
     assert!(api.log("pokes", &run, "bounded", 1).await?.contains("execution_timeout"));
+    Ok(())
+}
+
+async fn a_marker_clears_what_depends_on_it(database: Database) -> Result<()> {
+    let server = Server::start(database)?;
+    let api = server.api()?;
+    for operator in ["empty", "external-task-marker"] {
+        api.push(operator).await?;
+    }
+    let marker = |dag_id: &str, next: &str, depth: u32| {
+        json!({
+            "dag_id": dag_id,
+            "tasks": [
+                { "task_id": "begin", "operator": "empty" },
+                { "task_id": "before", "operator": "empty" },
+                { "task_id": "tell", "operator": "external-task-marker", "upstream": ["begin"],
+                  "args": { "external_dag_id": next, "external_task_id": "begin", "recursion_depth": depth,
+                            "logical_date": "{{ logical_date.isoformat() }}" } }
+            ]
+        })
+    };
+    api.apply(&marker("first", "second", 3)).await?;
+    api.apply(&marker("second", "third", 3)).await?;
+    api.apply(&marker("third", "nowhere", 3)).await?;
+    let date = json!({ "logical_date": "2026-01-31T00:00:00Z" });
+    let mut runs = Vec::new();
+    for dag_id in ["first", "second", "third"] {
+        let run = api.trigger_with(dag_id, &date).await?;
+        assert_eq!(api.finished(dag_id, &run).await?, "success");
+        runs.push((dag_id, run));
+    }
+    let clear = |dry_run: bool| json!({ "dry_run": dry_run, "dag_run_id": runs[0].1, "task_ids": ["tell"], "only_failed": false });
+    let would = api.post("/api/v2/dags/first/clearTaskInstances", &clear(true)).await?;
+    let names: Vec<String> = would["task_instances"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|one| format!("{}.{}", one["dag_id"].as_str().unwrap_or("?"), one["task_id"].as_str().unwrap_or("?")))
+        .collect();
+    assert_eq!(names, ["first.tell", "second.begin", "second.tell", "third.begin", "third.tell"]);
+    api.post("/api/v2/dags/first/clearTaskInstances", &clear(false)).await?;
+    for (dag_id, run) in &runs {
+        assert_eq!(api.finished(dag_id, run).await?, "success");
+        assert_eq!(api.tries(dag_id, run, "tell").await?.len(), 2, "{dag_id}");
+        assert_eq!(api.tries(dag_id, run, "before").await?.len(), 1, "{dag_id}");
+    }
+
+    // Markers that go on for longer than the first of them says are refused, and nothing is cleared.
+    api.apply(&marker("first", "second", 1)).await?;
+    let mut latest = clear(false);
+    latest["run_on_latest_version"] = json!(true);
+    let refused = api.refused(Method::POST, "/api/v2/dags/first/clearTaskInstances", Some(&latest)).await?;
+    assert!(
+        refused.status == StatusCode::BAD_REQUEST && refused.body.to_string().contains("recursion depth"),
+        "{refused:?}"
+    );
+    assert_eq!(api.tries("first", &runs[0].1, "tell").await?.len(), 2);
     Ok(())
 }
 

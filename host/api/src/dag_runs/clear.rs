@@ -2,6 +2,7 @@ use std::collections::HashSet;
 
 use airlock_core::access::{Action, Resource};
 use airlock_core::clear::ClearSelection;
+use airlock_core::id::RunKey;
 use airlock_store::dags::DagRow;
 use airlock_store::runs::RunRow;
 use axum::Json;
@@ -9,7 +10,7 @@ use axum::extract::State;
 
 use super::bulk::{RunName, run_name};
 use super::{response, responses};
-use crate::clearing::ClearRequest;
+use crate::clearing::{ClearRequest, Target};
 use crate::extract::{Path, Principal, ValidJson};
 use crate::lookup;
 use crate::models::{
@@ -43,11 +44,13 @@ pub async fn clear_dag_run(
     };
     let request = options.request(&state, &principal)?;
     let run = lookup::run(store, tenant, &dag_id, &run_id).await?;
-    let runs = [(lookup::dag(store, tenant, &dag_id).await?, run)];
+    let key = run.key;
+    let runs = vec![(lookup::dag(store, tenant, &dag_id).await?, run)];
+    let targets = request.targets(runs, &options.selection()).await?;
     if body.dry_run {
-        return Ok(Json(ClearedDagRun::DryRun(dry_run(&request, &runs).await?)));
+        return Ok(Json(ClearedDagRun::DryRun(dry_run(&request, &targets).await?)));
     }
-    clear(&request, &runs, body.note.as_deref()).await?;
+    clear(&request, &targets, &[key], body.note.as_deref()).await?;
     let run = lookup::run(store, tenant, &dag_id, &run_id).await?;
     Ok(Json(ClearedDagRun::Done(Box::new(response(store, tenant, run).await?))))
 }
@@ -70,12 +73,15 @@ pub async fn clear_dag_runs(
     };
     let request = options.request(&state, &principal)?;
     let runs = named_runs(&state, &principal, &dag_id, &body).await?;
+    let named: Vec<RunRow> = runs.iter().map(|(_, run)| run.clone()).collect();
+    let targets = request.targets(runs, &options.selection()).await?;
     if body.dry_run {
-        return Ok(Json(ClearedDagRuns::DryRun(dry_run(&request, &runs).await?)));
+        return Ok(Json(ClearedDagRuns::DryRun(dry_run(&request, &targets).await?)));
     }
-    clear(&request, &runs, body.note.as_deref()).await?;
-    let mut rows = Vec::with_capacity(runs.len());
-    for (_, run) in &runs {
+    let keys: Vec<RunKey> = named.iter().map(|run| run.key).collect();
+    clear(&request, &targets, &keys, body.note.as_deref()).await?;
+    let mut rows = Vec::with_capacity(named.len());
+    for run in &named {
         rows.push(lookup::run(&*state.store, principal.tenant, &run.dag_id, &run.run_id).await?);
     }
     let entries = Entries { total_entries: Some(rows.len() as u64), ..Entries::default() };
@@ -92,6 +98,10 @@ struct Options<'a> {
 }
 
 impl Options<'_> {
+    fn selection(&self) -> ClearSelection {
+        ClearSelection { only_failed: self.only_failed, only_new: self.only_new, ..ClearSelection::default() }
+    }
+
     fn request<'a>(&self, state: &'a ApiState, principal: &'a Principal) -> Answer<ClearRequest<'a>> {
         principal.may(Action::Update, Resource::DagRun)?;
         check_note(self.note)?;
@@ -101,11 +111,6 @@ impl Options<'_> {
         Ok(ClearRequest {
             state,
             principal,
-            selection: ClearSelection {
-                only_failed: self.only_failed,
-                only_new: self.only_new,
-                ..ClearSelection::default()
-            },
             reset_runs: true,
             on_latest_version: self.on_latest_version,
             prevent_running: false,
@@ -145,10 +150,10 @@ async fn named_runs(
     Ok(runs)
 }
 
-async fn dry_run(request: &ClearRequest<'_>, runs: &[(DagRow, RunRow)]) -> Answer<ClearTaskInstanceCollectionResponse> {
+async fn dry_run(request: &ClearRequest<'_>, targets: &[Target]) -> Answer<ClearTaskInstanceCollectionResponse> {
     let mut tasks = Vec::new();
-    for (dag, run) in runs {
-        let cleared = request.dry_run(dag, run).await?;
+    for target in targets {
+        let cleared = request.dry_run(target).await?;
         let store = &*request.state.store;
         let instances = task_instances::responses(store, request.principal.tenant, &cleared.instances).await?;
         tasks.extend(instances.into_iter().map(|instance| ClearedTask::Instance(Box::new(instance))));
@@ -157,12 +162,13 @@ async fn dry_run(request: &ClearRequest<'_>, runs: &[(DagRow, RunRow)]) -> Answe
     Ok(ClearTaskInstanceCollectionResponse { total_entries: tasks.len() as u64, task_instances: tasks })
 }
 
-async fn clear(request: &ClearRequest<'_>, runs: &[(DagRow, RunRow)], note: Option<&str>) -> Answer<()> {
-    request.clear_all(runs).await?;
+/// The note is for the runs that the request names.
+async fn clear(request: &ClearRequest<'_>, targets: &[Target], named: &[RunKey], note: Option<&str>) -> Answer<()> {
+    request.clear_all(targets).await?;
     if let Some(note) = note {
         let note = Some(note).filter(|note| !note.is_empty());
-        for (_, run) in runs {
-            request.state.store.set_run_note(run.key, note, Some(&request.principal.username)).await?;
+        for run in named {
+            request.state.store.set_run_note(*run, note, Some(&request.principal.username)).await?;
         }
     }
     Ok(())

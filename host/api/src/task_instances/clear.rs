@@ -36,29 +36,30 @@ pub async fn post_clear_task_instances(
         Some(named) => Some(targets(&state, &principal, &dag, named).await?),
         None => None,
     };
+    let selection = ClearSelection {
+        tasks,
+        upstream: body.include_upstream,
+        downstream: body.include_downstream,
+        only_failed: body.only_failed,
+        only_running: body.only_running,
+        only_new: false,
+    };
     let request = ClearRequest {
         state: &state,
         principal: &principal,
-        selection: ClearSelection {
-            tasks,
-            upstream: body.include_upstream,
-            downstream: body.include_downstream,
-            only_failed: body.only_failed,
-            only_running: body.only_running,
-            only_new: false,
-        },
         reset_runs: body.reset_dag_runs,
         on_latest_version: body.run_on_latest_version.unwrap_or(false),
         prevent_running: body.prevent_running_task,
     };
+    let runs = runs.into_iter().map(|run| (dag.clone(), run)).collect();
+    let targets = request.targets(runs, &selection).await?;
     let mut cleared = Vec::new();
     if body.dry_run {
-        for run in &runs {
-            cleared.extend(request.dry_run(&dag, run).await?.instances);
+        for target in &targets {
+            cleared.extend(request.dry_run(target).await?.instances);
         }
     } else {
-        let runs: Vec<(DagRow, RunRow)> = runs.into_iter().map(|run| (dag.clone(), run)).collect();
-        cleared = request.clear_all(&runs).await?;
+        cleared = request.clear_all(&targets).await?;
         if let Some(note) = &body.note {
             let note = Some(note).filter(|note| !note.is_empty());
             for row in &mut cleared {
