@@ -15,8 +15,8 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    assets, backfills, connections, dag_runs, dag_versions, dags, event_logs, layers, monitor, operators, pools,
-    task_groups, task_instances, tasks, tenants, tokens, users, variables, xcoms,
+    assets, backfills, callbacks, connections, dag_runs, dag_versions, dags, deadlines, event_logs, layers, monitor,
+    operators, pools, task_groups, task_instances, tasks, tenants, tokens, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -116,6 +116,10 @@ fn run_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(dag_runs::clear::clear_dag_run))
         .routes(routes!(dag_runs::clear::clear_dag_runs))
         .routes(routes!(dag_runs::wait::wait_dag_run_until_finished))
+        .routes(routes!(callbacks::list::get_callbacks))
+        .routes(routes!(callbacks::log::get_callback_log))
+        .routes(routes!(deadlines::list::get_deadlines))
+        .routes(routes!(deadlines::alerts::get_dag_deadline_alerts))
         .routes(routes!(backfills::list::list_backfills, backfills::create::create_backfill))
         .routes(routes!(backfills::dry_run::create_backfill_dry_run))
         .routes(routes!(backfills::get::get_backfill))

@@ -7,6 +7,7 @@ pub mod access;
 pub mod admit;
 pub mod asset;
 pub mod backfill;
+pub mod callback;
 pub mod clear;
 pub mod connection;
 pub mod dag;

@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use airlock_conformance::judge;
+use airlock_core::callback::{About, CallbackEvent, MissedDeadline};
 use airlock_core::dag::{Dag, SnapshotCatalogue, parse_value};
 use airlock_core::state::RunType;
 use airlock_core::template::{
-    AssetEventView, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions,
-    RunFacts, Scope, XComPull, render_fields,
+    AssetEventView, CallbackFacts, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom,
+    RenderOptions, RunFacts, Scope, XComPull, render_fields,
 };
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
@@ -100,6 +101,7 @@ fn scope() -> Scope {
             conf: Map::new(),
         },
         instance: InstanceFacts { map_index: -1, try_number: 2, max_tries: 3, started_at: None, reschedules: 0 },
+        callback: None,
     }
 }
 
@@ -311,4 +313,18 @@ fn hostile_templates_are_stopped() {
         }
     });
     thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_callback_sees_what_it_is_about() {
+    let deadline = MissedDeadline { id: uuid::Uuid::nil(), name: None, deadline_time: instant("2024-03-01T00:00:00Z") };
+    let about = About { exception: Some("it broke".to_owned()), deadline: Some(deadline), ..About::default() };
+    let callback = Some(CallbackFacts { event: CallbackEvent::OnRetry, about });
+    let of_task = Scope { callback, ..scope() };
+    let all = "{{ event }} {{ exception }} {{ reason }} {{ try_number }} {{ ti.task_id }} {{ deadline.deadline_time }} {{ ds }}";
+    let rendered = render_in(&of_task, Database::default(), all, false);
+    assert_eq!(rendered.unwrap(), "on_retry it broke None 2 t 2024-03-01 00:00:00+00:00 2024-02-29");
+    let of_run = Scope { task_id: String::new(), ..of_task };
+    assert_eq!(render_in(&of_run, Database::default(), "{{ try_number }}", false).unwrap(), "None");
+    assert_refused("{{ exception }}", "undefined");
 }

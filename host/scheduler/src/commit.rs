@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use airlock_core::admit::{self, Admitted, Offer, Reason, Refused};
 use airlock_core::asset::add_events;
+use airlock_core::callback;
 use airlock_core::id::RunKey;
 use airlock_core::run::{Event, RunChange};
 use airlock_store::StoreResult;
@@ -28,6 +29,9 @@ impl Scheduler {
                 change.fold_moves_into_creates();
                 let held = self.held.runs.get(&key)?;
                 add_events(&mut change, |instance| held.machine.task_of(instance));
+                let because = round.finished.get(&key).map(|(_, reason)| *reason);
+                let task_of = |instance| held.machine.task_of(instance);
+                callback::add_to_change(&mut change, held.machine.plan().dag(), because, task_of, Uuid::now_v7);
                 Some((key, held.epoch, change))
             })
             .collect();
@@ -45,7 +49,7 @@ impl Scheduler {
         let ready: Vec<(RunKey, &HeldRun)> = self.held.ready_runs().collect();
         let limit = self.options.admissions;
         let admit = |usage: &Usage| {
-            let (admissions, done) = admit_ready(&ready, usage, limit);
+            let (admissions, done) = admit_ready(&ready, usage, limit, now);
             *pass.lock().unwrap_or_else(PoisonError::into_inner) = done;
             admissions
         };
@@ -53,6 +57,9 @@ impl Scheduler {
         if batch.changes.iter().any(|(_, _, change)| !change.asset_events.is_empty()) {
             // Runs may follow from it.
             self.wake.runs().raise();
+        }
+        if batch.changes.iter().any(|(_, _, change)| !change.callbacks.is_empty()) {
+            self.wake.queue().raise();
         }
         let pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.learn(now, &committed, &pass, &run_of, round).await
@@ -131,7 +138,12 @@ struct Pass {
     full: bool,
 }
 
-fn admit_ready(ready: &[(RunKey, &HeldRun)], usage: &Usage, limit: usize) -> (Vec<Admission>, Pass) {
+fn admit_ready(
+    ready: &[(RunKey, &HeldRun)],
+    usage: &Usage,
+    limit: usize,
+    now: DateTime<Utc>,
+) -> (Vec<Admission>, Pass) {
     let offers: Vec<Offer<'_>> = ready
         .iter()
         .map(|(key, held)| Offer {
@@ -161,13 +173,17 @@ fn admit_ready(ready: &[(RunKey, &HeldRun)], usage: &Usage, limit: usize) -> (Ve
     let admissions = result.admitted.into_iter().map(|admitted| {
         let (key, held) = ready[admitted.offer];
         pass.admitted.insert(admitted.instance, (key, admitted.try_number));
-        admission(key, held, admitted)
+        admission(key, held, admitted, now)
     });
     (admissions.collect(), pass)
 }
 
-fn admission(key: RunKey, held: &HeldRun, admitted: Admitted<'_>) -> Admission {
+fn admission(key: RunKey, held: &HeldRun, admitted: Admitted<'_>, now: DateTime<Utc>) -> Admission {
     let task = admitted.task;
+    // A call that goes on with a try does not begin it.
+    let begins = admitted.try_number != admitted.from_try && !task.callbacks.on_execute.is_empty();
+    let subject = begins.then(|| held.machine.subject(admitted.instance, admitted.try_number)).flatten();
+    let on_execute = subject.map(|subject| callback::on_execute(task, &subject, now, Uuid::now_v7));
     Admission {
         run: key,
         epoch: held.epoch,
@@ -184,6 +200,7 @@ fn admission(key: RunKey, held: &HeldRun, admitted: Admitted<'_>) -> Admission {
             queue: task.queue.clone(),
             priority: admitted.weight,
             resume: admitted.resume,
+            on_execute: on_execute.unwrap_or_default(),
         },
     }
 }

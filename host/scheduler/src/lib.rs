@@ -8,7 +8,9 @@
 //! The machines are a cache of the database: any run can be dropped from memory at any moment and loaded again. That is the
 //! answer to everything unexpected here.
 
+mod callbacks;
 mod commit;
+mod deadlines;
 mod expire;
 mod failed_runs;
 mod held;

@@ -13,6 +13,8 @@ pub struct SchedulerOptions {
     pub housekeeping_interval: Duration,
     /// How long a process that has not been heard of is remembered.
     pub forget_processes_after: Duration,
+    /// How long a callback waits for a worker before it counts as failed.
+    pub callback_patience: Duration,
     /// Reported tries, lost tries, due DAGs and runs that one round takes in, each.
     pub batch: u32,
     /// Task instances that one round queues.
@@ -28,6 +30,7 @@ impl Default for SchedulerOptions {
             heartbeat_interval: Duration::from_secs(5),
             housekeeping_interval: Duration::from_secs(60),
             forget_processes_after: Duration::from_secs(7 * 86_400),
+            callback_patience: Duration::from_secs(86_400),
             batch: 1_000,
             admissions: 1_000,
         }

@@ -157,6 +157,8 @@ impl Scheduler {
         }
         if timed {
             self.expire_tries(now, &mut round).await?;
+            self.miss_deadlines(now, &mut round).await?;
+            self.expire_callbacks(now).await?;
         }
         for key in self.held.due(now) {
             self.held.tell(key, Event::Tick, now, &mut round);

@@ -12,7 +12,9 @@
 mod assets;
 mod audit;
 mod backfills;
+mod callbacks;
 mod dags;
+mod deadlines;
 mod driving;
 mod error;
 mod health;

@@ -12,9 +12,11 @@
 pub mod assets;
 pub mod audit;
 pub mod backfills;
+pub mod callbacks;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod dags;
+pub mod deadlines;
 pub mod driving;
 pub mod error;
 pub mod health;
@@ -48,6 +50,8 @@ pub trait Store:
     + operators::Operators
     + health::Health
     + audit::Audit
+    + callbacks::Callbacks
+    + deadlines::Deadlines
 {
 }
 
@@ -65,5 +69,7 @@ impl<T> Store for T where
         + operators::Operators
         + health::Health
         + audit::Audit
+        + callbacks::Callbacks
+        + deadlines::Deadlines
 {
 }

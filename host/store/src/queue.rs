@@ -9,6 +9,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::StoreResult;
+use crate::callbacks::NewCallback;
 
 pub use airlock_core::outcome::Resume;
 
@@ -26,6 +27,8 @@ pub struct NewQueueEntry {
     pub priority: i64,
     /// For a deferred try that goes on: `resume` is called instead of `execute`.
     pub resume: Option<Resume>,
+    /// The callbacks that are due when a worker begins the try, as of that moment.
+    pub on_execute: Vec<NewCallback>,
 }
 
 /// A try that a worker has claimed.
@@ -46,6 +49,8 @@ pub struct ClaimedTry {
     pub resume: Option<Resume>,
     /// How often the run had been cleared when the try was queued: facts of the run hold until that changes.
     pub clear_number: u32,
+    /// Whether the claim has made callbacks due.
+    pub has_callbacks: bool,
 }
 
 /// How a call of a try ended, by its worker.

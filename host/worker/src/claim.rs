@@ -8,6 +8,7 @@ use airlock_sandbox::capability::http::HttpHook;
 use airlock_sandbox::capability::object_store::ObjectStoreHook;
 use airlock_sandbox::capability::sql::SqlHook;
 use airlock_store::Store;
+use airlock_store::callbacks::ClaimedCallback;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::wake::Wake;
 use airlock_vault::Vault;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub options: WorkerOptions,
     pub definitions: Definitions,
     pub leases: Leases,
+    /// Those of callbacks.
+    pub callbacks: Leases,
     pub reporter: Reporter,
     pub logs: LogSink,
 }
@@ -68,6 +71,7 @@ impl Worker {
             id: Uuid::new_v4(),
             definitions: Definitions::new(parts.store.clone()),
             leases: Leases::default(),
+            callbacks: Leases::default(),
             reporter: Reporter::new(parts.store.clone(), parts.wake.clone()),
             logs,
             parts,
@@ -91,6 +95,7 @@ impl Worker {
         tries.close();
         if tokio::time::timeout(shared.options.grace, tries.wait()).await.is_err() {
             shared.leases.stop_all();
+            shared.callbacks.stop_all();
             tries.wait().await;
         }
         finished.cancel();
@@ -102,6 +107,7 @@ impl Worker {
     async fn claim_until(&self, shutdown: &CancellationToken, tries: &TaskTracker) {
         let shared = &self.shared;
         let places = Arc::new(Semaphore::new(shared.options.concurrency as usize));
+        let mut callbacks_first = false;
         loop {
             // A wake-up that comes while claiming must not be lost: listen before looking.
             let woken = shared.parts.wake.queue().raised();
@@ -111,9 +117,18 @@ impl Worker {
                 permits.push(permit);
             }
             let wanted = permits.len();
-            let claimed = if shutdown.is_cancelled() { Vec::new() } else { self.claim(wanted).await };
-            let all_taken = claimed.len() == wanted;
-            for (claimed, permit) in claimed.into_iter().zip(permits.drain(..)) {
+            let (due, claimed) = if shutdown.is_cancelled() {
+                (Vec::new(), Vec::new())
+            } else {
+                callbacks_first = !callbacks_first;
+                self.claim_both(wanted, callbacks_first).await
+            };
+            let all_taken = due.len() + claimed.len() == wanted;
+            let mut permits = permits.into_iter();
+            for (callback, permit) in due.into_iter().zip(&mut permits) {
+                tries.spawn(shared.clone().run_one_callback(callback, permit));
+            }
+            for (claimed, permit) in claimed.into_iter().zip(&mut permits) {
                 tries.spawn(run_one(shared.clone(), claimed, permit));
             }
             drop(permits);
@@ -128,7 +143,26 @@ impl Worker {
         }
     }
 
+    /// Callbacks take places beside tries, and no slots of pools. Of several free places the first half is theirs; a single one goes
+    /// to callbacks and tries in turn. So neither waits for the end of the other, however many there are.
+    async fn claim_both(&self, places: usize, callbacks_first: bool) -> (Vec<ClaimedCallback>, Vec<ClaimedTry>) {
+        let share = if places > 1 { places.div_ceil(2) } else { usize::from(callbacks_first) };
+        let mut due = self.shared.claim_callbacks(share).await;
+        let claimed = self.claim(places - due.len()).await;
+        let left = places - due.len() - claimed.len();
+        if due.len() == share {
+            due.extend(self.shared.claim_callbacks(left).await);
+        }
+        if claimed.iter().any(|one| one.has_callbacks) {
+            self.shared.parts.wake.queue().raise();
+        }
+        (due, claimed)
+    }
+
     async fn claim(&self, limit: usize) -> Vec<ClaimedTry> {
+        if limit == 0 {
+            return Vec::new();
+        }
         let shared = &self.shared;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let options = &shared.options;

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use airlock_core::dag::{Dag, Task};
 use airlock_core::id::{RunKey, TenantId};
-use airlock_store::queue::ClaimedTry;
 use airlock_store::runs::RunRow;
 use airlock_store::tenants::Tenant;
 use airlock_store::{Store, StoreError, StoreResult};
@@ -81,12 +80,13 @@ impl Definitions {
         Ok(self.dags.put(key, Definition::new(dag)))
     }
 
-    pub async fn run(&self, claimed: &ClaimedTry) -> StoreResult<Arc<RunRow>> {
-        let (key, run_id) = ((claimed.run, claimed.clear_number), &claimed.run_id);
+    /// `clear_number`: how often the run had been cleared when it was last looked at.
+    pub async fn run(&self, run: RunKey, clear_number: u32, dag_id: &str, run_id: &str) -> StoreResult<Arc<RunRow>> {
+        let key = (run, clear_number);
         if let Some(known) = self.runs.get(&key) {
             return Ok(known);
         }
-        let found = self.store.run(claimed.run.tenant, &claimed.dag_id, run_id).await?;
+        let found = self.store.run(run.tenant, dag_id, run_id).await?;
         Ok(self.runs.put(key, found.ok_or_else(|| missing("DAG run", run_id))?))
     }
 

@@ -66,11 +66,11 @@ impl Leases {
         }
     }
 
-    fn tokens(&self) -> Vec<Uuid> {
+    pub fn tokens(&self) -> Vec<Uuid> {
         self.held().keys().copied().collect()
     }
 
-    fn lost(&self, token: Uuid) {
+    pub fn lost(&self, token: Uuid) {
         if let Some(stop) = self.held().get(&token) {
             stop.stop(StopReason::LeaseGone);
         }
@@ -85,6 +85,7 @@ impl Shared {
         let mut beat = tokio::time::interval(self.options.lease / 3);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while finished.run_until_cancelled(beat.tick()).await.is_some() {
+            self.keep_callbacks().await;
             let tokens = self.leases.tokens();
             if tokens.is_empty() {
                 continue;

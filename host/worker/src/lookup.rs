@@ -12,7 +12,8 @@ use airlock_core::template::{
 use airlock_sandbox::capability::task::{TaskServiceError, TaskServices, XComSelection};
 use airlock_store::assets::AssetEventRow;
 use airlock_store::queue::ClaimedTry;
-use airlock_store::runs::{RunFilter, Span};
+use airlock_store::runs::{RunFilter, RunRow, Span};
+use airlock_store::tenants::Tenant;
 use airlock_store::{Page, Store};
 use serde_json::{Map, Value};
 use tokio::runtime::Handle;
@@ -21,10 +22,26 @@ use crate::claim::Shared;
 use crate::prepare::Facts;
 use crate::services::TryServices;
 
+/// What templates may look at.
+pub(crate) struct Sight {
+    pub run: Arc<RunRow>,
+    pub tenant: Arc<Tenant>,
+    /// None: the default.
+    pub grants: Option<Grants>,
+}
+
+/// What is rendered.
+pub(crate) struct Rendering {
+    pub arguments: Map<String, Value>,
+    pub fields: Vec<String>,
+    pub scope: Scope,
+    pub options: RenderOptions,
+}
+
 struct TryLookup {
     services: Arc<TryServices>,
     store: Arc<dyn Store>,
-    facts: Arc<Facts>,
+    run: Arc<RunRow>,
     tenant_grants: Grants,
     task_grants: Grants,
     runtime: Handle,
@@ -87,15 +104,15 @@ impl Lookup for TryLookup {
     }
 
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError> {
-        let Some(logical_date) = self.facts.run.logical_date else { return Ok(None) };
+        let Some(logical_date) = self.run.logical_date else { return Ok(None) };
         let filter = RunFilter {
-            dag_id: Some(self.facts.run.dag_id.clone()),
+            dag_id: Some(self.run.dag_id.clone()),
             states: vec![RunState::Success],
             logical_date: Span { lt: Some(logical_date), ..Span::default() },
             ..RunFilter::default()
         };
         let newest = Page { limit: 1, offset: 0, order_by: vec![("logical_date".to_owned(), true)] };
-        let found = self.runtime.block_on(self.store.list_runs(self.facts.run.key.tenant, &filter, &newest));
+        let found = self.runtime.block_on(self.store.list_runs(self.run.key.tenant, &filter, &newest));
         let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
         Ok(found.items.into_iter().next().map(|run| PreviousRun {
             data_interval: run.data_interval,
@@ -105,10 +122,10 @@ impl Lookup for TryLookup {
     }
 
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
-        if self.facts.run.run_type != RunType::AssetTriggered {
+        if self.run.run_type != RunType::AssetTriggered {
             return Ok(Vec::new());
         }
-        let found = self.runtime.block_on(self.store.asset_events_of_run(self.facts.run.key));
+        let found = self.runtime.block_on(self.store.asset_events_of_run(self.run.key));
         let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
         let view = |event: AssetEventRow| AssetEventView {
             uri: event.uri,
@@ -131,16 +148,7 @@ fn scope(claimed: &ClaimedTry, facts: &Facts, arguments: Map<String, Value>) -> 
         dag: facts.definition.dag.clone(),
         task_id: claimed.task_id.clone(),
         params: facts.params.clone(),
-        run: RunFacts {
-            run_id: claimed.run_id.clone(),
-            run_type: facts.run.run_type,
-            logical_date: facts.run.logical_date,
-            data_interval: facts.run.data_interval,
-            run_after: facts.run.run_after,
-            started_at: facts.run.started_at,
-            partition: facts.run.partition.clone(),
-            conf: facts.run.conf.clone(),
-        },
+        run: run_facts(&facts.run),
         instance: InstanceFacts {
             map_index: claimed.map_index,
             try_number: claimed.try_number,
@@ -148,6 +156,21 @@ fn scope(claimed: &ClaimedTry, facts: &Facts, arguments: Map<String, Value>) -> 
             started_at: Some(claimed.first_started_at),
             reschedules: claimed.reschedules,
         },
+        callback: None,
+    }
+}
+
+/// As templates see it.
+pub(crate) fn run_facts(run: &RunRow) -> RunFacts {
+    RunFacts {
+        run_id: run.run_id.clone(),
+        run_type: run.run_type,
+        logical_date: run.logical_date,
+        data_interval: run.data_interval,
+        run_after: run.run_after,
+        started_at: run.started_at,
+        partition: run.partition.clone(),
+        conf: run.conf.clone(),
     }
 }
 
@@ -162,9 +185,9 @@ impl Shared {
     ) -> Result<Map<String, Value>, Failure> {
         let native = facts.definition.dag.render_template_as_native_obj;
         let options = RenderOptions { native, ..RenderOptions::default() };
-        let (fields, scope) =
-            (facts.task().resolved.template_fields.clone(), scope(claimed, facts, facts.arguments.clone()));
-        self.render_some(facts, facts.arguments.clone(), fields, scope, options, services).await
+        let arguments = facts.arguments.clone();
+        let (fields, scope) = (facts.task().resolved.template_fields.clone(), scope(claimed, facts, arguments.clone()));
+        self.render_some(facts.sight(), Rendering { arguments, fields, scope, options }, services).await
     }
 
     /// A text about this instance, rendered with its arguments as they are called with.
@@ -177,29 +200,31 @@ impl Shared {
         services: &Arc<TryServices>,
     ) -> Result<String, Failure> {
         let field = "map_index_template".to_owned();
-        let alone = Map::from_iter([(field.clone(), Value::from(template))]);
-        let scope = scope(claimed, facts, arguments);
-        let rendered = self.render_some(facts, alone, vec![field], scope, RenderOptions::default(), services).await?;
+        let rendering = Rendering {
+            arguments: Map::from_iter([(field.clone(), Value::from(template))]),
+            fields: vec![field],
+            scope: scope(claimed, facts, arguments),
+            options: RenderOptions::default(),
+        };
+        let rendered = self.render_some(facts.sight(), rendering, services).await?;
         Ok(rendered.into_values().find_map(|value| value.as_str().map(str::to_owned)).unwrap_or_default())
     }
 
-    async fn render_some(
+    pub async fn render_some(
         &self,
-        facts: &Arc<Facts>,
-        arguments: Map<String, Value>,
-        fields: Vec<String>,
-        scope: Scope,
-        options: RenderOptions,
+        sight: Sight,
+        rendering: Rendering,
         services: &Arc<TryServices>,
     ) -> Result<Map<String, Value>, Failure> {
         let lookup = Arc::new(TryLookup {
             services: services.clone(),
             store: self.parts.store.clone(),
-            facts: facts.clone(),
-            tenant_grants: facts.tenant.policy.grants.0.clone(),
-            task_grants: facts.task().grants.clone().unwrap_or_default(),
+            tenant_grants: sight.tenant.policy.grants.0.clone(),
+            task_grants: sight.grants.unwrap_or_default(),
+            run: sight.run,
             runtime: Handle::current(),
         });
+        let Rendering { arguments, fields, scope, options } = rendering;
         let rendering =
             tokio::task::spawn_blocking(move || render_fields(&arguments, &fields, &scope, lookup, options));
         let rendered = rendering.await.map_err(|error| {

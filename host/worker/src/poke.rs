@@ -26,18 +26,18 @@ impl Shared {
         stop: &Stop,
     ) -> TryResult {
         let task = prepared.task();
-        let limit = task.execution_timeout.map(|limit| limit.as_duration());
+        let limit = prepared.invocation.execution_timeout;
         let began = Instant::now();
         let left = || limit.map(|limit| limit.saturating_sub(began.elapsed()));
         let mut resume = claimed.resume.as_ref();
         let mut looks = claimed.reschedules;
         loop {
-            let result = self.call(prepared, services, stop, resume.take(), left()).await;
+            let result = self.call(&prepared.invocation, services, stop, resume.take(), left()).await;
             let TryResult::Reschedule { at } = result else { return result };
             if task.sensor.mode != SensorMode::Poke {
                 return result;
             }
-            let (now, logical_date) = (self.now(), prepared.context.logical_date);
+            let (now, logical_date) = (self.now(), prepared.invocation.context.logical_date);
             let next = next_look(task, &claimed.dag_id, logical_date, looks, claimed.first_started_at, at, now);
             let Some(pause) = next.map(|next| (next - now).to_std().unwrap_or_default()) else { return result };
             let until = left().map_or(pause, |left| left.min(pause));

@@ -1,10 +1,12 @@
 //! From a claimed try to a call: the task's definition, its arguments rendered, its limits and grants.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use airlock_core::dag::{InstanceArguments, Task, params};
+use airlock_core::dag::{Dag, InstanceArguments, ResolvedOperator, Task, params};
 use airlock_core::digest::Digest;
-use airlock_core::limits::Limits;
+use airlock_core::id::TenantId;
+use airlock_core::limits::{Grants, Limits};
 use airlock_core::outcome::{Failure, FailureCause};
 use airlock_core::schema::Schema;
 use airlock_core::state::RunType;
@@ -21,19 +23,26 @@ use serde_json::{Map, Value};
 
 use crate::claim::Shared;
 use crate::definitions::Definition;
+use crate::lookup::Sight;
 use crate::mapping::mapped_arguments;
 use crate::services::TryServices;
+
+/// A call of an operator, ready to be made.
+pub(crate) struct Invocation {
+    pub module: Digest,
+    pub arguments: Map<String, Value>,
+    pub context: TaskContext,
+    pub caller: Caller,
+    pub limits: Limits,
+    pub execution_timeout: Option<Duration>,
+}
 
 pub(crate) struct Prepared {
     definition: Arc<Definition>,
     position: usize,
-    pub module: Digest,
-    pub arguments: Map<String, Value>,
+    pub invocation: Invocation,
     /// The template fields, rendered, as people may see them; none if the task has no templates.
     pub rendered_fields: Option<Map<String, Value>>,
-    pub context: TaskContext,
-    pub caller: Caller,
-    pub limits: Limits,
 }
 
 impl Prepared {
@@ -64,6 +73,11 @@ impl Facts {
     pub fn task(&self) -> &Task {
         &self.definition.dag.tasks[self.position]
     }
+
+    /// What the task's templates may look at.
+    pub fn sight(&self) -> Sight {
+        Sight { run: self.run.clone(), tenant: self.tenant.clone(), grants: self.task().grants.clone() }
+    }
 }
 
 impl Shared {
@@ -81,7 +95,7 @@ impl Shared {
         arguments.extend(facts.pulled.clone());
         // What the document says of a task that is not mapped was checked when it was sent.
         let rendered_fields = if needs_rendering || task.mapping.is_some() {
-            self.check_arguments(claimed, task, &arguments).await?;
+            self.check_arguments(claimed.run.tenant, &task.resolved, &arguments).await?;
             let fields = task.resolved.template_fields.iter();
             let fields = fields.filter_map(|field| Some((field.clone(), arguments.get(field)?.clone()))).collect();
             Some(services.masked_fields(&fields))
@@ -89,31 +103,23 @@ impl Shared {
             None
         };
         self.name_instance(claimed, &facts, &arguments, services).await?;
-        let policy = &facts.tenant.policy;
-        let caller = Caller {
-            tenant: claimed.run.tenant,
-            egress: Arc::new(policy.egress.clone()),
-            host_folders: Arc::new(policy.host_folders.clone()),
-            tenant_grants: Arc::new(policy.grants.0.clone()),
-            task_grants: Arc::new(task.grants.clone().unwrap_or_default()),
-        };
-        Ok(Prepared {
+        let invocation = Invocation {
             module,
             arguments,
-            rendered_fields,
             context: task_context(claimed, &facts),
-            caller,
-            limits: policy.limits.narrowed(&task.limits),
-            position: facts.position,
-            definition: facts.definition.clone(),
-        })
+            caller: caller(&facts.tenant, task.grants.as_ref()),
+            limits: facts.tenant.policy.limits.narrowed(&task.limits),
+            execution_timeout: task.execution_timeout.map(|limit| limit.as_duration()),
+        };
+        Ok(Prepared { invocation, rendered_fields, position: facts.position, definition: facts.definition.clone() })
     }
 
     async fn facts(&self, claimed: &ClaimedTry, services: &TryServices) -> Result<Facts, Failure> {
         let tenant_id = claimed.run.tenant;
         let definition = self.definitions.definition(tenant_id, &claimed.dag_id, claimed.dag_version).await;
         let definition = definition.map_err(unreachable_store)?;
-        let run = self.definitions.run(claimed).await.map_err(unreachable_store)?;
+        let run = self.definitions.run(claimed.run, claimed.clear_number, &claimed.dag_id, &claimed.run_id).await;
+        let run = run.map_err(unreachable_store)?;
         let tenant = self.definitions.tenant(tenant_id).await.map_err(unreachable_store)?;
         let position = definition.position(&claimed.task_id).ok_or_else(|| {
             hopeless(format!("version {} of the DAG has no task `{}`", claimed.dag_version, claimed.task_id))
@@ -128,14 +134,13 @@ impl Shared {
     }
 
     /// Templates can make anything of an argument: what came out is held against the operator's schema.
-    async fn check_arguments(
+    pub async fn check_arguments(
         &self,
-        claimed: &ClaimedTry,
-        task: &Task,
+        tenant: TenantId,
+        operator: &ResolvedOperator,
         arguments: &Map<String, Value>,
     ) -> Result<(), Failure> {
-        let operator = &task.resolved;
-        let found = self.parts.store.operator(claimed.run.tenant, &operator.name, &operator.version).await;
+        let found = self.parts.store.operator(tenant, &operator.name, &operator.version).await;
         let Some(row) = found.map_err(unreachable_store)? else { return Ok(()) };
         let schema = Schema::compile(&row.arguments_schema).map_err(hopeless)?;
         let misfits = schema.misfits(&Value::Object(arguments.clone()));
@@ -145,6 +150,18 @@ impl Shared {
         let details: Vec<String> =
             misfits.iter().map(|misfit| format!("/args{}: {}", misfit.pointer, misfit.detail)).collect();
         Err(hopeless(format!("the rendered arguments do not fit operator `{}`: {}", operator.name, details.join("; "))))
+    }
+}
+
+/// Who calls, as the sandbox and the hooks need it.
+pub(crate) fn caller(tenant: &Tenant, grants: Option<&Grants>) -> Caller {
+    let policy = &tenant.policy;
+    Caller {
+        tenant: tenant.id,
+        egress: Arc::new(policy.egress.clone()),
+        host_folders: Arc::new(policy.host_folders.clone()),
+        tenant_grants: Arc::new(policy.grants.0.clone()),
+        task_grants: Arc::new(grants.cloned().unwrap_or_default()),
     }
 }
 
@@ -158,7 +175,7 @@ fn task_context(claimed: &ClaimedTry, facts: &Facts) -> TaskContext {
         logical_date: facts.run.logical_date,
         data_interval: facts.run.data_interval,
         run_after: facts.run.run_after,
-        next_run_after: next_run_after(facts),
+        next_run_after: next_run_after(&facts.definition.dag, &facts.run),
         task_id: claimed.task_id.clone(),
         map_index: claimed.map_index,
         try_number: claimed.try_number,
@@ -171,11 +188,10 @@ fn task_context(claimed: &ClaimedTry, facts: &Facts) -> TaskContext {
 }
 
 /// Only of runs that were made for their time.
-fn next_run_after(facts: &Facts) -> Option<DateTime<Utc>> {
-    let run = &facts.run;
+pub(crate) fn next_run_after(dag: &Dag, run: &RunRow) -> Option<DateTime<Utc>> {
     let is_automated = matches!(run.run_type, RunType::Scheduled | RunType::Backfill);
     // A document whose schedule cannot be followed is refused when it is sent.
-    is_automated.then(|| run_after_next(&facts.definition.dag, run.span(), run.run_after).ok().flatten()).flatten()
+    is_automated.then(|| run_after_next(dag, run.span(), run.run_after).ok().flatten()).flatten()
 }
 
 /// Something that another try would meet again.

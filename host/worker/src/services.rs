@@ -1,10 +1,10 @@
-//! What one try reaches through the worker: its XComs, the tenant's variables and connections, and its log.
+//! What one try, or one callback, reaches through the worker: its XComs, the tenant's variables and connections, and its log.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use airlock_blobs::{LogKey, LogLine, LogSink};
-use airlock_core::id::TenantId;
+use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::mask::{self, Masker};
 use airlock_core::outcome::TryResult;
 use airlock_sandbox::capability::task::{
@@ -12,6 +12,7 @@ use airlock_sandbox::capability::task::{
     XComSelection,
 };
 use airlock_store::Store;
+use airlock_store::callbacks::CallbackRow;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::settings::VariableRow;
 use airlock_store::wake::Wake;
@@ -33,12 +34,37 @@ pub(crate) struct TryServices {
     logs: LogSink,
     log_key: LogKey,
     owner: XComOwner,
+    role: Role,
     logged: AtomicBool,
     masker: Mutex<Masker>,
 }
 
+/// What is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Task,
+    /// It speaks for nobody: the task that it is about has ended, or is at work itself.
+    Callback,
+}
+
 impl TryServices {
-    pub fn new(shared: &Shared, claimed: &ClaimedTry) -> Self {
+    pub fn of_try(shared: &Shared, claimed: &ClaimedTry) -> Self {
+        let log_key = LogKey { run: claimed.run, instance: claimed.instance, try_number: claimed.try_number };
+        let owner = XComOwner { run: claimed.run, task_id: claimed.task_id.clone(), map_index: claimed.map_index };
+        Self::new(shared, log_key, owner, Role::Task)
+    }
+
+    /// Each attempt has a log of its own.
+    pub fn of_callback(shared: &Shared, row: &CallbackRow) -> Self {
+        let log_key = LogKey { run: row.run, instance: row.id, try_number: row.attempts };
+        let (task_id, map_index) = match &row.subject {
+            Some(subject) => (subject.task_id.clone(), subject.map_index),
+            None => (String::new(), UNMAPPED),
+        };
+        Self::new(shared, log_key, XComOwner { run: row.run, task_id, map_index }, Role::Callback)
+    }
+
+    fn new(shared: &Shared, log_key: LogKey, owner: XComOwner, role: Role) -> Self {
         Self {
             store: shared.parts.store.clone(),
             wake: shared.parts.wake.clone(),
@@ -46,8 +72,9 @@ impl TryServices {
             connections: VaultConnections::new(shared.parts.store.clone(), shared.parts.vault.clone()),
             clock: shared.parts.clock.clone(),
             logs: shared.logs.clone(),
-            log_key: LogKey { run: claimed.run, instance: claimed.instance, try_number: claimed.try_number },
-            owner: XComOwner { run: claimed.run, task_id: claimed.task_id.clone(), map_index: claimed.map_index },
+            log_key,
+            owner,
+            role,
             logged: AtomicBool::new(false),
             masker: Mutex::default(),
         }
@@ -75,7 +102,10 @@ impl TryServices {
 
     /// Who is at work, for the records of others.
     pub fn name(&self) -> String {
-        format!("the task {} of run {}", self.owner.task_id, self.owner.run.id)
+        match self.role {
+            Role::Task => format!("the task {} of run {}", self.owner.task_id, self.owner.run.id),
+            Role::Callback => format!("a callback of run {}", self.owner.run.id),
+        }
     }
 
     fn masker(&self) -> std::sync::MutexGuard<'_, Masker> {
@@ -131,6 +161,9 @@ fn store_failed(error: airlock_store::StoreError) -> TaskServiceError {
 #[async_trait]
 impl TaskServices for TryServices {
     async fn push_xcom(&self, key: &str, value: Value) -> Result<(), TaskServiceError> {
+        if self.role == Role::Callback {
+            return Err(TaskServiceError::Other("a callback cannot push XComs: it is no task of the run".to_owned()));
+        }
         self.store.push_xcom(&self.owner, key, &value, self.now()).await.map_err(store_failed)
     }
 

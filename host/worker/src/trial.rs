@@ -13,13 +13,13 @@ use serde_json::{Map, Value};
 use crate::claim::Shared;
 use crate::heartbeat::{Stop, StopReason};
 use crate::mapping::{RETURN_VALUE, length_of};
-use crate::prepare::Prepared;
+use crate::prepare::{Invocation, Prepared};
 use crate::services::TryServices;
 
 impl Shared {
     /// Runs a claimed try to the end of its call. None: the try is not this worker's any more.
     pub async fn run_try(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
-        let services = Arc::new(TryServices::new(&self, &claimed));
+        let services = Arc::new(TryServices::of_try(&self, &claimed));
         let mut rendered_fields = None;
         let mut xcoms = Vec::new();
         let result = match self.prepare(&claimed, &services).await {
@@ -57,25 +57,25 @@ impl Shared {
         })
     }
 
-    /// One call of the operator, with what is `left` of the try's `execution_timeout`.
+    /// One call of the operator, with what is `left` of its `execution_timeout`.
     pub async fn call(
         &self,
-        prepared: &Prepared,
+        invocation: &Invocation,
         services: &Arc<TryServices>,
         stop: &Stop,
         resume: Option<&Resume>,
         left: Option<Duration>,
     ) -> TryResult {
-        let limit = prepared.task().execution_timeout.map(|limit| limit.as_duration());
+        let limit = invocation.execution_timeout;
         let call = Call {
-            module: prepared.module,
+            module: invocation.module,
             entry: match resume {
-                None => Entry::Execute { arguments: prepared.arguments.clone() },
+                None => Entry::Execute { arguments: invocation.arguments.clone() },
                 Some(resume) => Entry::Resume { state: resume.state.clone(), event: resume.event.clone() },
             },
-            context: prepared.context.clone(),
-            caller: prepared.caller.clone(),
-            limits: prepared.limits.clone(),
+            context: invocation.context.clone(),
+            caller: invocation.caller.clone(),
+            limits: invocation.limits.clone(),
             capabilities: Capabilities {
                 task: services.clone() as Arc<dyn TaskServices>,
                 dag_runs: services.clone(),
@@ -120,7 +120,7 @@ fn take_xcoms(result: TryResult, prepared: &Prepared, xcoms: &mut Vec<(String, V
     let (returned, result) = match result {
         TryResult::Success { value, .. } => {
             let value = value.filter(|value| task.do_xcom_push && !value.is_null());
-            match length_of(value.as_ref(), prepared.definition(), task, &prepared.limits) {
+            match length_of(value.as_ref(), prepared.definition(), task, &prepared.invocation.limits) {
                 Ok(length) => (value, TryResult::Success { value: None, length }),
                 Err(failure) => return TryResult::Failure(failure),
             }

@@ -4,6 +4,7 @@
 
 mod assets;
 mod backfills;
+mod callbacks;
 mod clear;
 mod command_line;
 mod control;

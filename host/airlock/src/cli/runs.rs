@@ -21,6 +21,14 @@ pub enum RunsCommand {
     Show(RunId),
     /// Shows a run and its tasks until it ends; exit 1 unless it succeeds.
     Watch(RunId),
+    /// What was called because of what happened in a run: callbacks of its tasks and its own, and missed deadlines.
+    Callbacks {
+        #[command(flatten)]
+        run: RunId,
+        /// Their logs.
+        #[arg(long)]
+        logs: bool,
+    },
     /// Ends a run: its tasks are stopped, and it has failed.
     Cancel(RunId),
     /// Lets all tasks of a run run again.

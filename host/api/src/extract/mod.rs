@@ -21,5 +21,5 @@ pub use page::{Order, PageQuery, pattern};
 pub use path::Path;
 pub use principal::Principal;
 pub use query::Query;
-pub use spans::Spans;
+pub use spans::{Spans, span};
 pub use unsupported::Unsupported;

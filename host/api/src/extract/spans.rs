@@ -33,7 +33,7 @@ pub struct Spans {
     updated_at_lt: Option<Instant>,
 }
 
-fn span(gte: Option<Instant>, gt: Option<Instant>, lte: Option<Instant>, lt: Option<Instant>) -> Span {
+pub fn span(gte: Option<Instant>, gt: Option<Instant>, lte: Option<Instant>, lt: Option<Instant>) -> Span {
     let instant = |bound: Option<Instant>| bound.map(|bound| bound.0);
     Span { gte: instant(gte), gt: instant(gt), lte: instant(lte), lt: instant(lt) }
 }

@@ -2,11 +2,13 @@
 
 mod asset;
 mod backfill;
+mod callback;
 mod clear;
 mod connection;
 mod dag;
 mod dag_run;
 mod dag_version;
+mod deadline;
 mod event_log;
 mod operator;
 mod pool;
@@ -20,11 +22,13 @@ mod xcom;
 
 pub use asset::*;
 pub use backfill::*;
+pub use callback::*;
 pub use clear::*;
 pub use connection::*;
 pub use dag::*;
 pub use dag_run::*;
 pub use dag_version::*;
+pub use deadline::*;
 pub use event_log::*;
 pub use operator::*;
 pub use pool::*;

@@ -144,18 +144,12 @@ impl TryLog {
     }
 
     async fn read(&self, offset: u64, maximum: usize) -> Answer<LogChunk> {
-        let (blobs, key) = (self.state.blobs.clone(), self.key);
-        let read = tokio::task::spawn_blocking(move || blobs.read_log(&key, offset, maximum)).await;
-        read.map_err(Problem::internal)?.map_err(Problem::internal)
+        read(&self.state, self.key, offset, maximum).await
     }
 
     /// `goes_on` was found before the log is read: what a finished try wrote is all there by then.
     async fn answer(&self, offset: u64, most: usize, goes_on: bool) -> Answer<LogResponse> {
-        let chunk = self.read(offset, most).await?;
-        Ok(LogResponse {
-            continuation_token: (goes_on || !chunk.at_end).then(|| write_token(chunk.next)),
-            content: chunk.lines.into_iter().map(message).collect(),
-        })
+        Ok(part(self.read(offset, most).await?, goes_on))
     }
 
     fn stream(self, row: InstanceRow, offset: u64, format: Format) -> Response {
@@ -189,6 +183,24 @@ impl TryLog {
     }
 }
 
+async fn read(state: &ApiState, key: LogKey, offset: u64, maximum: usize) -> Answer<LogChunk> {
+    let blobs = state.blobs.clone();
+    let read = tokio::task::spawn_blocking(move || blobs.read_log(&key, offset, maximum)).await;
+    read.map_err(Problem::internal)?.map_err(Problem::internal)
+}
+
+/// What there is of a log as JSON, from an offset on.
+pub async fn answer(state: &ApiState, key: LogKey, offset: u64, goes_on: bool) -> Answer<LogResponse> {
+    Ok(part(read(state, key, offset, LARGEST_ANSWER).await?, goes_on))
+}
+
+fn part(chunk: LogChunk, goes_on: bool) -> LogResponse {
+    LogResponse {
+        continuation_token: (goes_on || !chunk.at_end).then(|| write_token(chunk.next)),
+        content: chunk.lines.into_iter().map(message).collect(),
+    }
+}
+
 /// The states that end a try; a rescheduled or deferred one goes on under the same number.
 const fn ends_try(state: TaskState) -> bool {
     state.is_finished() || matches!(state, TaskState::UpForRetry)
@@ -199,7 +211,7 @@ fn write_token(offset: u64) -> String {
 }
 
 /// A token holds no more than where to read on; who may read is asked each time, so that it needs no signature.
-fn read_token(token: &str) -> Answer<u64> {
+pub fn read_token(token: &str) -> Answer<u64> {
     let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.and_then(|text| text.strip_prefix("at:")?.parse().ok())
         .ok_or_else(|| Problem::bad_request("the token is none that this server gave"))

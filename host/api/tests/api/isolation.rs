@@ -17,6 +17,10 @@ async fn fill(client: &Client<'_>) -> String {
         task["operator"] = json!("zebra-op");
         task["outlets"] = json!(["zebra://asset"]);
     }
+    document["deadlines"] = json!([{
+        "name": "zebra_alert", "reference": { "fixed": "2020-01-01T00:00:00Z" }, "interval": 0,
+        "callback": { "operator": "zebra-op", "args": { "text": "late" } }
+    }]);
     client.put("/dags/zebra_dag", document).await.expect(201);
     client
         .post("/connections", json!({ "connection_id": "zebra_conn", "conn_type": "http", "host": "zebra" }))
@@ -61,6 +65,7 @@ fn filled(template: &str, token: &str) -> String {
         ("tenant", "other"),
         ("username", "zebra_user"),
         ("event_log_id", "1"),
+        ("callback_id", "00000000-0000-0000-0000-000000000000"),
         ("id", token),
     ] {
         path = path.replace(&format!("{{{name}}}"), value);

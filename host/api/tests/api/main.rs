@@ -4,6 +4,7 @@
 mod administration;
 mod assets;
 mod backfills;
+mod callbacks;
 mod clearing;
 mod dags;
 mod event_logs;

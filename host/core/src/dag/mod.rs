@@ -1,5 +1,6 @@
 //! DAGs: the document that people send, and what it means once it is valid.
 
+mod callbacks;
 mod catalogue;
 mod difference;
 mod document;
@@ -9,6 +10,7 @@ mod model;
 pub mod params;
 mod request;
 
+pub use callbacks::{Callback, Callbacks, DeadlineAlert, DeadlineReference};
 pub use catalogue::*;
 pub use difference::{Change, Difference, ItemDifference, ListDifference, difference};
 pub use document::{MAXIMUM_DOCUMENT_BYTES, MAXIMUM_TASKS, parse, parse_value};

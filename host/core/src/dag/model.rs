@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Mapping;
+use super::{Callbacks, DeadlineAlert, Mapping};
 use crate::asset::{Asset, AssetCondition};
 use crate::limits::{Grants, LimitOverrides};
 use crate::state::{TriggerRule, UnknownName, WeightRule};
@@ -45,6 +45,11 @@ pub struct Dag {
     pub tasks: Vec<Task>,
     pub task_groups: Vec<TaskGroup>,
     pub edge_labels: Vec<EdgeLabel>,
+    /// Of its runs.
+    #[serde(default, skip_serializing_if = "Callbacks::is_empty")]
+    pub callbacks: Callbacks,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deadlines: Vec<DeadlineAlert>,
 }
 
 /// One task of a DAG, with every default applied.
@@ -103,6 +108,8 @@ pub struct Task {
     /// None: there is one instance of this task in each run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    #[serde(default, skip_serializing_if = "Callbacks::is_empty")]
+    pub callbacks: Callbacks,
 }
 
 crate::state::names! {

@@ -7,6 +7,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::asset::NewAssetEvent;
+use crate::callback::NewCallback;
 use crate::outcome::FailureCause;
 use crate::state::{RunState, TaskState};
 
@@ -106,6 +107,8 @@ pub struct RunChange {
     pub moves: Vec<Move>,
     /// What the moves to success bring about; not of moves that are refused.
     pub asset_events: Vec<NewAssetEvent>,
+    /// What the moves, and the end of the run, bring about; not of moves that are refused.
+    pub callbacks: Vec<NewCallback>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
     pub run_state: Option<RunState>,
     /// The DAG version that the run goes on with.

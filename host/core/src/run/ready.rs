@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::machine::RunMachine;
+use crate::callback::Subject;
 use crate::dag::Task;
 use crate::outcome::Resume;
 
@@ -89,6 +90,18 @@ impl RunMachine {
     pub fn task_of(&self, instance: Uuid) -> Option<(&Task, i32)> {
         let slot = &self.slots[*self.by_id.get(&instance)?];
         Some((self.plan.task(slot.task), slot.map_index))
+    }
+
+    /// A try of an instance, for callbacks about it.
+    pub fn subject(&self, instance: Uuid, try_number: u32) -> Option<Subject> {
+        let slot = &self.slots[*self.by_id.get(&instance)?];
+        Some(Subject {
+            instance,
+            task_id: self.plan.task(slot.task).task_id.clone(),
+            map_index: slot.map_index,
+            try_number,
+            max_tries: slot.max_tries,
+        })
     }
 
     pub fn logical_date(&self) -> Option<DateTime<Utc>> {

@@ -10,7 +10,7 @@ use minijinja::value::{Object, ObjectRepr, Serde};
 use super::accessors::{Connections, TaskInstance, Variables};
 use super::dates::{Moment, Span};
 use super::macros::Macros;
-use super::{AssetEventView, Lookup, LookupError, PreviousRun, Scope};
+use super::{AssetEventView, CallbackFacts, Lookup, LookupError, PreviousRun, Scope};
 use crate::dag::Task;
 
 /// Where all values come from.
@@ -86,7 +86,7 @@ impl Object for Root {
             "prev_start_date_success" => source.previous(|run| run.started_at),
             "prev_end_date_success" => source.previous(|run| run.ended_at),
             "triggering_asset_events" => source.asset_events.get_or_init(|| asset_events(source)).clone(),
-            name => return self.of_the_logical_date(name),
+            name => return self.of_the_callback(name).or_else(|| self.of_the_logical_date(name)),
         })
     }
 }
@@ -123,6 +123,29 @@ fn asset_event(event: AssetEventView) -> Value {
 }
 
 impl Root {
+    /// What a callback is about. What it does not have is `None`, so that one text can serve for several events.
+    fn of_the_callback(&self, name: &str) -> Option<Value> {
+        let CallbackFacts { event, about } = self.0.scope.callback.as_ref()?;
+        Some(match name {
+            "event" => Value::from(event.as_str()),
+            "state" => Value::from(about.state.as_deref()),
+            "reason" => Value::from(about.reason.as_deref()),
+            "exception" => Value::from(about.exception.as_deref()),
+            "try_number" => {
+                let is_of_a_task = !self.0.scope.task_id.is_empty();
+                Value::from(is_of_a_task.then_some(self.0.scope.instance.try_number))
+            }
+            "deadline" => about.deadline.as_ref().map_or(Value::from(()), |deadline| {
+                Value::from_pairs([
+                    ("id", Value::from(deadline.id.to_string())),
+                    ("name", Value::from(deadline.name.as_deref())),
+                    ("deadline_time", instant(Some(deadline.deadline_time))),
+                ])
+            }),
+            _ => return None,
+        })
+    }
+
     /// What a run without a logical date does not have.
     fn of_the_logical_date(&self, name: &str) -> Option<Value> {
         let source = &self.0;

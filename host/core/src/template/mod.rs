@@ -34,7 +34,7 @@ pub(crate) use dates::{Moment, strftime};
 pub use lookup::{AssetEventView, ConnectionView, Lookup, LookupError, PulledXCom, XComPull};
 pub(crate) use render::syntax_faults;
 pub use render::{RenderOptions, render_fields};
-pub use scope::{InstanceFacts, PreviousRun, RunFacts, Scope};
+pub use scope::{CallbackFacts, InstanceFacts, PreviousRun, RunFacts, Scope};
 
 /// Whether any string in `value`, at any depth, has to be rendered.
 pub fn contains_template(value: &Value) -> bool {

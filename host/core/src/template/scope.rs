@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::callback::{About, CallbackEvent};
 use crate::dag::Dag;
 use crate::state::RunType;
 use crate::timetable::Partition;
@@ -13,7 +14,7 @@ use crate::timetable::Partition;
 #[derive(Clone, Debug)]
 pub struct Scope {
     pub dag: Arc<Dag>,
-    /// A task of `dag`.
+    /// A task of `dag`; empty for a callback that is about the run.
     pub task_id: String,
     /// The arguments of the instance, which `task` has as members.
     pub arguments: Map<String, Value>,
@@ -21,6 +22,8 @@ pub struct Scope {
     pub params: Map<String, Value>,
     pub run: RunFacts,
     pub instance: InstanceFacts,
+    /// What the callback is about whose templates these are; none where they are a task's own.
+    pub callback: Option<CallbackFacts>,
 }
 
 #[derive(Clone, Debug)]
@@ -34,6 +37,12 @@ pub struct RunFacts {
     pub started_at: Option<DateTime<Utc>>,
     pub partition: Option<Partition>,
     pub conf: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+pub struct CallbackFacts {
+    pub event: CallbackEvent,
+    pub about: About,
 }
 
 #[derive(Clone, Debug)]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod assets;
+mod callbacks;
 mod mapping;
 mod teardowns;
 
@@ -244,13 +245,6 @@ fn what_is_wrong_with_groups_is_said() {
     assert_fault(grouped(json!([{"group_id": "g"}]), into_itself), "/tasks/0/upstream/0", "contain each other");
     let after_nothing = json!({"task_id": "a", "operator": "empty", "upstream": ["g"]});
     assert_fault(grouped(json!([{"group_id": "g"}]), after_nothing), "/tasks/0/upstream/0", "has no tasks");
-}
-
-#[test]
-fn what_is_not_supported_yet_is_refused_unless_it_asks_for_nothing() {
-    assert_fault(with(json!({"deadlines": [{}]})), "/deadlines", "not supported yet");
-    assert_fault(with_task(json!({"callbacks": [{}]})), "/tasks/0/callbacks", "not supported yet");
-    read(with_task(json!({"is_setup": false, "outlets": [], "inlets": null, "callbacks": []})));
 }
 
 #[test]

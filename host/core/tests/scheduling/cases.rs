@@ -1,6 +1,6 @@
 //! What cases are about, with Airflow's defaults.
 
-use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
+use airlock_core::dag::{Callbacks, Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
 use airlock_core::limits::LimitOverrides;
 use airlock_core::state::{TriggerRule, WeightRule};
 use chrono::{DateTime, Utc};
@@ -32,6 +32,8 @@ pub fn dag(tasks: Vec<Task>) -> Dag {
         tasks,
         task_groups: Vec::new(),
         edge_labels: Vec::new(),
+        callbacks: Callbacks::default(),
+        deadlines: Vec::new(),
     }
 }
 
@@ -90,6 +92,7 @@ pub fn task(task_id: &str) -> Task {
         is_teardown: false,
         on_failure_fail_dagrun: false,
         mapping: None,
+        callbacks: Callbacks::default(),
     }
 }
 

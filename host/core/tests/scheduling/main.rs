@@ -5,6 +5,7 @@ mod admission;
 mod against_reference;
 mod assets;
 mod backfills;
+mod callbacks;
 mod cases;
 mod clearing;
 mod difference;

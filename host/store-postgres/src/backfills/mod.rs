@@ -4,7 +4,8 @@ mod create;
 mod read;
 mod turns;
 
-use airlock_core::id::TenantId;
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::state::RunState;
 use airlock_store::backfills::{BackfillRow, Backfills, NewBackfill, Opening, SlotRow, Turn};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
@@ -12,6 +13,7 @@ use chrono::{DateTime, Utc};
 
 use crate::PostgresStore;
 use crate::dags::load::{ChangedDags, lock, refresh};
+use crate::deadlines::follow;
 use crate::error::{Failure, Result};
 
 #[async_trait]
@@ -102,16 +104,19 @@ async fn cancel(store: &PostgresStore, tenant: TenantId, id: i64, now: DateTime<
     if cancelled.rows_affected() == 0 {
         return Ok(false);
     }
-    sqlx::query(
+    let ended: Vec<i64> = sqlx::query_scalar(
         "UPDATE dag_runs SET state = 'failed', ended_at = $3, updated_at = $3, epoch = epoch + 1
          WHERE tenant_id = $1 AND run_key IN (
-             SELECT run_key FROM active_runs WHERE tenant_id = $1 AND backfill_id = $2 AND state = 'queued')",
+             SELECT run_key FROM active_runs WHERE tenant_id = $1 AND backfill_id = $2 AND state = 'queued')
+         RETURNING run_key",
     )
     .bind(tenant.0)
     .bind(id)
     .bind(now)
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
+    let ended = ended.into_iter().map(|id| (RunKey { tenant, id }, RunState::Failed));
+    follow(&mut transaction, &ended.collect::<Vec<_>>()).await?;
     sqlx::query("DELETE FROM active_runs WHERE tenant_id = $1 AND backfill_id = $2 AND state = 'queued'")
         .bind(tenant.0)
         .bind(id)

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::read;
 use crate::PostgresStore;
 use crate::assets::write_references;
+use crate::deadlines::write_alerts;
 use crate::error::{Failure, Result};
 use crate::row::Columns;
 
@@ -42,6 +43,7 @@ pub async fn put(store: &PostgresStore, put: PutDag<'_>) -> Result<(DagRow, PutD
         write_dag(&mut transaction, &put, version).await?;
         let version_id = write_version(&mut transaction, &put, version).await?;
         write_references(&mut transaction, put.tenant, put.dag, put.now).await?;
+        write_alerts(&mut transaction, &put, version).await?;
         store.versions.insert(version_id, Arc::new(put.dag.clone()));
     }
     let row = read::get(store, &mut transaction, put.tenant, &put.dag.dag_id).await?;

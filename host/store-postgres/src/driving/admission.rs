@@ -23,9 +23,9 @@ pub async fn admit_all(
         "WITH a AS MATERIALIZED (
              SELECT * FROM ROWS FROM (json_to_recordset($1::json) AS (tenant bigint, run bigint, instance uuid,
                  from_try bigint, to_try bigint, dag_id text, task_id text, map_index integer, dag_version bigint, pool text,
-                 pool_slots bigint, queue text, priority bigint, resume text))
+                 pool_slots bigint, queue text, priority bigint, resume text, on_execute text))
              WITH ORDINALITY a (tenant, run, instance, from_try, to_try, dag_id, task_id, map_index, dag_version, pool,
-                 pool_slots, queue, priority, resume, place)
+                 pool_slots, queue, priority, resume, on_execute, place)
          ), admitted AS (
              UPDATE task_instances AS i
              SET state = 'queued', try_number = a.to_try, queued_at = $2, wake_at = NULL, ended_at = NULL,
@@ -41,11 +41,11 @@ pub async fn admit_all(
              RETURNING i.tenant_id, i.instance_id, i.run_key, i.try_number, i.max_tries, i.reschedules, i.first_started_at
          )
          INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
-             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, clear_number,
+             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number,
              state)
          SELECT i.tenant_id, i.instance_id, i.run_key, a.dag_id, r.run_id, a.task_id, a.map_index, a.dag_version,
              i.try_number, i.max_tries, i.reschedules, i.first_started_at, a.pool, a.pool_slots, a.queue, a.priority,
-             a.resume::json, r.clear_number, 'queued'
+             a.resume::json, a.on_execute::json, r.clear_number, 'queued'
          FROM a
          JOIN admitted i ON i.tenant_id = a.tenant AND i.instance_id = a.instance AND i.try_number = a.to_try
          JOIN dag_runs r ON r.tenant_id = i.tenant_id AND r.run_key = i.run_key

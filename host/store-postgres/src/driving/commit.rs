@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
-use airlock_store::support::brought_about;
+use airlock_store::support::{brought_about, made_due};
 
 use super::admission::admit_all;
 use super::changes::apply;
@@ -13,6 +13,7 @@ use super::run_states::{self, By};
 use super::usage::usage;
 use crate::PostgresStore;
 use crate::assets::record;
+use crate::callbacks::insert;
 use crate::error::Result;
 
 pub async fn commit(
@@ -38,6 +39,7 @@ pub async fn commit(
     if !changes.is_empty() {
         committed.refused = apply(&mut transaction, &changes).await?;
         record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
+        insert(&mut transaction, &made_due(&changes, &committed.refused), None).await?;
         run_states::write(&mut transaction, &changes, By::Scheduler, batch.now).await?;
     }
 

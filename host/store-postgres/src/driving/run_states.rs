@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
 use crate::dags::load::{ChangedDags, lock, refresh};
+use crate::deadlines::follow;
 use crate::error::Result;
 use crate::row::Columns;
 
@@ -85,6 +86,8 @@ pub async fn write(
         }
     }
     write_active(connection, &with_state).await?;
+    let states: Vec<_> = changes.iter().filter_map(|(key, change)| Some((*key, change.run_state?))).collect();
+    follow(&mut *connection, &states).await?;
     refresh(connection, &dags).await
 }
 

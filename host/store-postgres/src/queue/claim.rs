@@ -92,7 +92,8 @@ async fn backlogs(
         .collect()
 }
 
-/// Takes each tenant's first tries off the queue, starts them, and forgets what their earlier tries pushed, in one statement.
+/// Takes each tenant's first tries off the queue, starts them, queues the callbacks that are due then, and forgets what their
+/// earlier tries pushed, in one statement.
 /// A first try has nothing before it, and a call that goes on with a try keeps what it has.
 async fn take(connection: &mut PgConnection, claim: &Claim<'_>, shares: &[(TenantId, u32)]) -> Result<Vec<ClaimedTry>> {
     // A claim that overlaps with another may see rows of it as locked, and skips them: no two get the same, and none waits.
@@ -125,9 +126,19 @@ async fn take(connection: &mut PgConnection, claim: &Claim<'_>, shares: &[(Tenan
              DELETE FROM xcoms x USING claimed c
              WHERE c.try_number > 1 AND c.first_started_at = c.started_at AND x.tenant_id = c.tenant_id
                  AND x.run_key = c.run_key AND x.task_id = c.task_id AND x.map_index = c.map_index
+         ), due AS (
+             INSERT INTO callbacks (tenant_id, callback_id, run_key, dag_id, run_id, dag_version, event, place, instance_id,
+                 task_id, map_index, try_number, max_tries, about, queue, state, created_at)
+             SELECT c.tenant_id, n.id, c.run_key, c.dag_id, c.run_id, c.dag_version, n.event, n.place, c.instance_id,
+                 c.task_id, c.map_index, c.try_number, c.max_tries, n.about::json, n.queue, 'queued', $7
+             FROM claimed c
+             CROSS JOIN LATERAL json_to_recordset(c.on_execute) n (id uuid, event text, place bigint, about text, queue text)
+             WHERE c.on_execute IS NOT NULL
+             ORDER BY c.position, n.place
+             ON CONFLICT DO NOTHING
          )
          SELECT tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number, max_tries,
-             lease_token, first_started_at, reschedules, clear_number, resume
+             lease_token, first_started_at, reschedules, clear_number, resume, on_execute IS NOT NULL AS has_callbacks
          FROM claimed ORDER BY tenant_id, priority DESC, position",
     )
     .bind(claim.queues)
@@ -158,5 +169,6 @@ fn claimed_try(row: &PgRow) -> Result<ClaimedTry> {
         reschedules: row.number("reschedules")?,
         clear_number: row.number("clear_number")?,
         resume: row.optional_json("resume")?,
+        has_callbacks: row.get("has_callbacks")?,
     })
 }

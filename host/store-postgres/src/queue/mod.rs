@@ -4,6 +4,8 @@ mod claim;
 mod leases;
 mod report;
 
+pub use claim::Claim;
+
 use airlock_core::id::RunKey;
 use airlock_store::StoreResult;
 use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};

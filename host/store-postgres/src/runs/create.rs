@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnection;
 use super::read::run_row;
 use crate::PostgresStore;
 use crate::dags::load::{ChangedDags, refresh};
+use crate::deadlines;
 use crate::error::Result;
 
 pub async fn create(store: &PostgresStore, run: &NewRun) -> Result<RunRow> {
@@ -85,6 +86,7 @@ pub async fn insert(
     .bind(backfill_ordinal)
     .execute(&mut *connection)
     .await?;
+    deadlines::set(&mut *connection, row.key).await?;
     refresh(connection, &ChangedDags::from([(run.tenant.0, run.dag_id.clone())])).await?;
     Ok(Some(row))
 }

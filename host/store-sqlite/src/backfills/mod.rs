@@ -4,13 +4,15 @@ mod create;
 mod read;
 mod turns;
 
-use airlock_core::id::TenantId;
+use airlock_core::id::{RunKey, TenantId};
+use airlock_core::state::RunState;
 use airlock_store::backfills::{BackfillRow, Backfills, NewBackfill, Opening, SlotRow, Turn};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use crate::dags::load::{ChangedDags, refresh};
+use crate::deadlines::follow;
 use crate::error::{Failure, Result};
 use crate::row::micros;
 use crate::{SqliteStore, begin};
@@ -99,16 +101,19 @@ async fn cancel(store: &SqliteStore, tenant: TenantId, id: i64, now: DateTime<Ut
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(dag_id) = dag_id else { return Ok(false) };
-    sqlx::query(
+    let ended: Vec<i64> = sqlx::query_scalar(
         "UPDATE dag_runs SET state = 'failed', ended_at = ?3, updated_at = ?3, epoch = epoch + 1
          WHERE tenant_id = ?1 AND run_key IN (
-             SELECT run_key FROM active_runs WHERE tenant_id = ?1 AND backfill_id = ?2 AND state = 'queued')",
+             SELECT run_key FROM active_runs WHERE tenant_id = ?1 AND backfill_id = ?2 AND state = 'queued')
+         RETURNING run_key",
     )
     .bind(tenant.0)
     .bind(id)
     .bind(micros(now))
-    .execute(&mut *transaction)
+    .fetch_all(&mut *transaction)
     .await?;
+    let ended = ended.into_iter().map(|id| (RunKey { tenant, id }, RunState::Failed));
+    follow(&mut transaction, &ended.collect::<Vec<_>>()).await?;
     sqlx::query("DELETE FROM active_runs WHERE tenant_id = ?1 AND backfill_id = ?2 AND state = 'queued'")
         .bind(tenant.0)
         .bind(id)

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::read;
 use crate::assets::write_references;
+use crate::deadlines::write_alerts;
 use crate::error::{Failure, Result};
 use crate::row::{Columns, micros};
 use crate::{SqliteStore, begin};
@@ -36,6 +37,7 @@ pub async fn put(store: &SqliteStore, put: PutDag<'_>) -> Result<(DagRow, PutDag
         write_dag(&mut transaction, &put, version).await?;
         let version_id = write_version(&mut transaction, &put, version).await?;
         write_references(&mut transaction, put.tenant, put.dag, put.now).await?;
+        write_alerts(&mut transaction, &put, version).await?;
         store.versions.insert(version_id, Arc::new(put.dag.clone()));
     }
     let row = read::get(store, &mut transaction, put.tenant, &put.dag.dag_id).await?;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
-use airlock_store::support::brought_about;
+use airlock_store::support::{brought_about, made_due};
 
 use super::admission::admit_all;
 use super::changes::apply;
@@ -13,6 +13,7 @@ use super::leases::held;
 use super::run_states;
 use super::usage::usage;
 use crate::assets::record;
+use crate::callbacks::insert;
 use crate::error::Result;
 use crate::{SqliteStore, begin};
 
@@ -33,6 +34,7 @@ pub async fn commit(
     let changes: Vec<(RunKey, &RunChange)> = changes.map(|(key, _, change)| (*key, change)).collect();
     committed.refused = apply(&mut transaction, &changes).await?;
     record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
+    insert(&mut transaction, &made_due(&changes, &committed.refused), None).await?;
 
     let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
     if !admissions.is_empty() {

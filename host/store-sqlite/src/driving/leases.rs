@@ -31,7 +31,7 @@ pub async fn give_up(connection: &mut SqliteConnection, key: RunKey) -> Result<(
     Ok(())
 }
 
-/// Takes every run from whoever drives it, and every try from whoever runs it.
+/// Takes every run from whoever drives it, and every try and callback from whoever runs it.
 pub async fn end_all(store: &SqliteStore) -> Result<()> {
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
@@ -39,6 +39,7 @@ pub async fn end_all(store: &SqliteStore) -> Result<()> {
         .execute(&mut *transaction)
         .await?;
     sqlx::query("UPDATE queue SET lease_until = 0 WHERE state = 'running'").execute(&mut *transaction).await?;
+    sqlx::query("UPDATE callbacks SET lease_until = 0 WHERE state = 'running'").execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::dags::load::{ChangedDags, refresh};
+use crate::deadlines::follow;
 use crate::error::Result;
 use crate::row::{Columns, micros};
 
@@ -108,6 +109,7 @@ async fn write_active(
     .bind(rows.to_string())
     .execute(&mut *connection)
     .await?;
+    follow(&mut *connection, states).await?;
     let changed: HashSet<RunKey> = states.iter().map(|(key, _)| *key).collect();
     let mut dags = ChangedDags::new();
     for row in written {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
+use crate::callbacks::insert_json;
 use crate::error::Result;
 use crate::row::{Columns, instant, micros};
 use crate::{SqliteStore, begin};
@@ -31,9 +32,12 @@ pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<Claimed
     }
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
-    let mut claimed = Vec::new();
+    let (mut claimed, mut on_execute) = (Vec::new(), Vec::new());
     for (tenant, share) in shares {
-        claimed.extend(take(&mut transaction, claim, &queues, tenant, share).await?);
+        claimed.extend(take(&mut transaction, claim, &queues, tenant, share, &mut on_execute).await?);
+    }
+    for due in on_execute {
+        insert_json(&mut transaction, &due, Some(claim.now)).await?;
     }
     if !claimed.is_empty() {
         start(&mut transaction, claim, &claimed).await?;
@@ -100,13 +104,14 @@ async fn backlogs(
         .collect()
 }
 
-/// Takes a tenant's first tries off the queue.
+/// Takes a tenant's first tries off the queue, and adds the callbacks that are due then to `on_execute`.
 async fn take(
     connection: &mut SqliteConnection,
     claim: &Claim<'_>,
     queues: &str,
     tenant: TenantId,
     share: u32,
+    on_execute: &mut Vec<String>,
 ) -> Result<Vec<ClaimedTry>> {
     // The inner LIMIT keeps the look at each queue to what could be claimed, in the order of its index.
     let rows = sqlx::query(
@@ -119,7 +124,7 @@ async fn take(
                                       AND c.tenant_id = ?2 ORDER BY c.priority DESC, c.position LIMIT ?3)
              ORDER BY q.priority DESC, q.position LIMIT ?3)
          RETURNING position, priority, tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version,
-             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, resume",
+             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, resume, on_execute",
     )
     .bind(queues)
     .bind(tenant.0)
@@ -132,6 +137,7 @@ async fn take(
     .await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
+        on_execute.extend(row.optional_text("on_execute")?);
         claimed.push((std::cmp::Reverse(row.integer("priority")?), row.integer("position")?, claimed_try(row)?));
     }
     claimed.sort_by_key(|(priority, position, _)| (*priority, *position));
@@ -154,6 +160,7 @@ fn claimed_try(row: &SqliteRow) -> Result<ClaimedTry> {
         reschedules: row.number("reschedules")?,
         clear_number: row.number("clear_number")?,
         resume: row.optional_json("resume")?,
+        has_callbacks: row.optional_text("on_execute")?.is_some(),
     })
 }
 

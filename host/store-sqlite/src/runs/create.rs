@@ -7,6 +7,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::read::run_row;
 use crate::dags::load::{ChangedDags, refresh};
+use crate::deadlines;
 use crate::error::Result;
 use crate::row::{micros, optional_micros};
 use crate::{SqliteStore, begin};
@@ -85,6 +86,7 @@ pub async fn insert(
     .bind(backfill_ordinal)
     .execute(&mut *connection)
     .await?;
+    deadlines::set(&mut *connection, row.key).await?;
     refresh(connection, &ChangedDags::from([(run.tenant.0, run.dag_id.clone())])).await?;
     Ok(Some(row))
 }

@@ -1,6 +1,6 @@
 //! DAGs, runs and drivers for the cases.
 
-use airlock_core::dag::{Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
+use airlock_core::dag::{Callbacks, Dag, OperatorKind, ResolvedOperator, Schedule, Seconds, Sensor, SensorMode, Task};
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::limits::{LimitOverrides, TenantPolicy};
 use airlock_core::outcome::TryResult;
@@ -85,6 +85,7 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
         is_teardown: false,
         on_failure_fail_dagrun: false,
         mapping: None,
+        callbacks: Callbacks::default(),
     }
 }
 
@@ -113,6 +114,8 @@ pub fn dag(dag_id: &str, tasks: &[&str]) -> Dag {
         tasks: tasks.iter().map(|id| task(id, &[])).collect(),
         task_groups: Vec::new(),
         edge_labels: Vec::new(),
+        callbacks: Callbacks::default(),
+        deadlines: Vec::new(),
     }
 }
 
@@ -272,6 +275,7 @@ pub fn admission(run: &RunRow, instance: &InstanceRow) -> Admission {
             queue: instance.queue.clone(),
             priority: instance.priority_weight,
             resume: None,
+            on_execute: Vec::new(),
         },
     }
 }

@@ -8,8 +8,10 @@ pub mod admission;
 pub mod assets;
 pub mod audit;
 pub mod backfills;
+pub mod callbacks;
 pub mod changes;
 pub mod dags;
+pub mod deadlines;
 pub mod fixture;
 pub mod health;
 pub mod instances;
@@ -135,6 +137,19 @@ macro_rules! conformance {
                 an_admission_names_the_try_that_it_leaves,
                 what_a_batch_makes_it_can_admit,
                 no_pool_is_ever_over_its_slots,
+            ]
+            callbacks: [
+                a_callback_is_due_with_the_change_that_causes_it,
+                what_is_due_when_a_try_begins_is_due_with_its_claim,
+                callbacks_are_claimed_by_age_and_tenants_take_turns,
+                the_end_of_a_callback_is_its_workers_to_tell,
+                a_callback_whose_worker_is_silent_is_called_again_a_few_times,
+                callbacks_go_with_their_run,
+            ]
+            deadlines: [
+                deadlines_come_with_their_run,
+                a_deadline_that_is_met_goes_and_one_that_is_missed_stays,
+                a_run_that_is_queued_again_has_another_deadline,
             ]
             queue: [
                 tries_are_claimed_by_priority_and_then_age,

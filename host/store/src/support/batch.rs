@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use airlock_core::callback::CallbackEvent;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::state::TaskState;
 use chrono::{DateTime, Utc};
@@ -12,6 +13,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::storable;
+use crate::callbacks::NewCallback;
 use crate::driving::{Admission, Move, NewInstance};
 use crate::queue::TryReport;
 
@@ -174,6 +176,8 @@ pub struct AdmissionJson<'a> {
     queue: &'a str,
     priority: i64,
     resume: Option<String>,
+    /// A list of [`CallbackJson`].
+    on_execute: Option<String>,
 }
 
 impl<'a> AdmissionJson<'a> {
@@ -197,6 +201,59 @@ impl<'a> AdmissionJson<'a> {
             queue: &entry.queue,
             priority: entry.priority,
             resume: entry.resume.as_ref().map(serde_json::to_string).transpose()?,
+            on_execute: match entry.on_execute.as_slice() {
+                [] => None,
+                due => Some(to_json(
+                    due.iter()
+                        .map(|new| CallbackJson::new(admission.run, None, new))
+                        .collect::<serde_json::Result<Vec<_>>>()?,
+                )?),
+            },
+        })
+    }
+}
+
+/// A callback that is due.
+#[derive(Serialize)]
+pub struct CallbackJson<'a> {
+    tenant: i64,
+    run: i64,
+    id: String,
+    /// None: the run's.
+    dag_version: Option<u32>,
+    event: CallbackEvent,
+    place: u32,
+    instance: Option<String>,
+    task_id: Option<&'a str>,
+    map_index: Option<i32>,
+    try_number: Option<u32>,
+    max_tries: Option<u32>,
+    about: String,
+    queue: &'a str,
+    at: i64,
+}
+
+impl<'a> CallbackJson<'a> {
+    /// # Errors
+    ///
+    /// None in practice: what a callback is told is JSON.
+    pub fn new(run: RunKey, dag_version: Option<u32>, new: &'a NewCallback) -> serde_json::Result<Self> {
+        let subject = new.subject.as_ref();
+        Ok(Self {
+            tenant: run.tenant.0,
+            run: run.id,
+            id: hex(new.id),
+            dag_version,
+            event: new.event,
+            place: new.place,
+            instance: subject.map(|subject| hex(subject.instance)),
+            task_id: subject.map(|subject| subject.task_id.as_str()),
+            map_index: subject.map(|subject| subject.map_index),
+            try_number: subject.map(|subject| subject.try_number),
+            max_tries: subject.map(|subject| subject.max_tries),
+            about: serde_json::to_string(&new.about)?,
+            queue: &new.queue,
+            at: micros(new.at),
         })
     }
 }

@@ -8,7 +8,7 @@ mod text;
 mod versions;
 
 pub use dag_cache::DagCache;
-pub use moves::{brought_about, rounds};
+pub use moves::{brought_about, made_due, rounds};
 pub use shares::{Backlog, fair_shares};
 pub use text::storable;
 pub use versions::compare_versions;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use airlock_core::asset::NewAssetEvent;
+use airlock_core::callback::NewCallback;
 use airlock_core::id::RunKey;
 use uuid::Uuid;
 
@@ -29,4 +30,12 @@ pub fn rounds<'a>(changes: impl IntoIterator<Item = (RunKey, &'a RunChange)>) ->
 pub fn brought_about<'a>(changes: &[(RunKey, &'a RunChange)], refused: &[Uuid]) -> Vec<(RunKey, &'a NewAssetEvent)> {
     let events = changes.iter().flat_map(|(run, change)| change.asset_events.iter().map(|event| (*run, event)));
     events.filter(|(_, event)| !refused.contains(&event.instance)).collect()
+}
+
+/// The callbacks that a batch makes due: not those of moves that were refused.
+pub fn made_due<'a>(changes: &[(RunKey, &'a RunChange)], refused: &[Uuid]) -> Vec<(RunKey, &'a NewCallback)> {
+    let due = changes.iter().flat_map(|(run, change)| change.callbacks.iter().map(|callback| (*run, callback)));
+    let is_refused =
+        |new: &NewCallback| new.subject.as_ref().is_some_and(|subject| refused.contains(&subject.instance));
+    due.filter(|(_, callback)| !is_refused(callback)).collect()
 }

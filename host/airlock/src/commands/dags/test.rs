@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
 use super::{Session, object, read};
-use crate::cli::TestDag;
+use crate::cli::{RunId, TestDag};
 use crate::client::Client;
 use crate::commands::{runs, tasks};
 use crate::local::{self, Local, Surroundings};
@@ -36,7 +36,7 @@ pub async fn run(command: &TestDag, session: &Session) -> Result<()> {
     outcome
 }
 
-/// Applies a DAG, runs it once, and shows states and then logs. An error unless the run succeeds.
+/// Applies a DAG, runs it once, and shows states and then logs, those of callbacks too. An error unless the run succeeds.
 pub async fn one_run(client: &Client, dag: &Value, body: &Value) -> Result<()> {
     let dag_id = dag.get("dag_id").and_then(Value::as_str).context("the document has no dag_id")?;
     client.put_text(&super::path(dag_id), "application/json", dag.to_string()).await?;
@@ -44,5 +44,7 @@ pub async fn one_run(client: &Client, dag: &Value, body: &Value) -> Result<()> {
     let run_id = run.get("dag_run_id").and_then(Value::as_str).context("the run has no id")?;
     let outcome = runs::watch::until_end(client, dag_id, run_id, Format::Plain).await;
     tasks::every_log(client, dag_id, run_id).await?;
+    let run = RunId { dag_id: dag_id.to_owned(), run_id: run_id.to_owned() };
+    runs::callbacks::until_over(client, &runs::path(&run)).await?;
     outcome
 }

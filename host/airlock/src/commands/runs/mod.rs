@@ -1,5 +1,6 @@
 //! `airlock runs`.
 
+pub mod callbacks;
 mod clear;
 pub mod watch;
 
@@ -38,6 +39,7 @@ pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
             let run = client.send(Method::PATCH, &path(&id), &json!({ "state": "failed" })).await?;
             output::record(session.output, COLUMNS, &run)
         }
+        RunsCommand::Callbacks { run, logs } => callbacks::run(&client, &path(&run), logs, session.output).await,
         RunsCommand::Clear(command) => clear::run(&client, &command, session).await,
         RunsCommand::Delete(id) => {
             client.delete(&path(&id)).await?;
@@ -47,6 +49,6 @@ pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
     }
 }
 
-fn path(id: &RunId) -> String {
+pub fn path(id: &RunId) -> String {
     format!("/api/v2/dags/{}/dagRuns/{}", segment(&id.dag_id), segment(&id.run_id))
 }

@@ -36,7 +36,8 @@ pub async fn run(client: &Client, task: &TaskId, try_number: Option<u32>, follow
     }
 }
 
-fn line(record: &Value, format: Format) -> Result<String> {
+/// A record as it is written, with the end of its line.
+pub fn line(record: &Value, format: Format) -> Result<String> {
     if format == Format::Json {
         return Ok(format!("{}\n", serde_json::to_string(record)?));
     }

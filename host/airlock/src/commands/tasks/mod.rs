@@ -1,7 +1,7 @@
 //! `airlock tasks`.
 
 mod clear;
-mod logs;
+pub mod logs;
 
 use anyhow::Result;
 use serde_json::Value;

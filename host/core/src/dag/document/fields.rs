@@ -84,14 +84,13 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Members that Airflow knows and this version does not act on yet: refused, so that nothing is silently left out.
-    /// A value that says "no" asks for nothing.
-    pub fn refuse_unsupported(&self, names: &[&str]) {
-        for name in names {
-            if let Some(found) = self.get(name).filter(|found| !asks_for_nothing(found.value)) {
-                found.fault(format!("`{name}` is not supported yet; remove it"));
-            }
-        }
+    /// The members of an object that is a member of the objects: each from the first that has it.
+    pub fn inner(&self, name: &str) -> Option<Fields<'a>> {
+        let here = |(object, pointer): &(&'a Map<String, Value>, String)| {
+            let value = object.get(name).filter(|value| !value.is_null())?;
+            Found { value, pointer: pointer_to(pointer, name), sink: self.sink }.fields()
+        };
+        self.layers.iter().filter_map(here).reduce(|above, below| above.over(&below))
     }
 
     pub fn text(&self, name: &str) -> Option<String> {
@@ -120,15 +119,6 @@ impl<'a> Fields<'a> {
 
     pub fn named<T: FromStr<Err: Display> + Copy>(&self, name: &str) -> Option<T> {
         self.get(name)?.named()
-    }
-}
-
-fn asks_for_nothing(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Array(items) => items.is_empty(),
-        Value::Object(members) => members.is_empty(),
-        _ => false,
     }
 }
 

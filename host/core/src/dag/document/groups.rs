@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use super::fields::{Fields, Found};
-use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS};
+use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings};
 use crate::dag::TaskGroup;
 use crate::near::{nearest, suggestion};
 
@@ -181,10 +181,7 @@ fn read_one<'a>(fields: &Fields<'a>) -> Option<(Group<'a>, Option<Found<'a>>)> {
 
 /// `default_args`, of a group or of the DAG: faults are found although no task may use them.
 pub(super) fn check_defaults(defaults: &Fields<'_>) {
-    defaults.refuse_unknown(
-        "`default_args`",
-        &[SETTINGS, SENSOR_SETTINGS, UNSUPPORTED_SETTINGS, &["start_date", "end_date"]],
-    );
+    defaults.refuse_unknown("`default_args`", &[SETTINGS, SENSOR_SETTINGS, &["start_date", "end_date"]]);
     Settings::read(defaults);
 }
 

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod asset;
+mod callbacks;
 mod cycles;
 mod duration;
 mod edges;
@@ -62,10 +63,9 @@ const FIELDS: &[&str] = &[
     "tasks",
     "task_groups",
     "edge_labels",
+    "callbacks",
+    "deadlines",
 ];
-
-/// Fields of Airflow's that belong to semantics which this version does not run.
-const UNSUPPORTED: &[&str] = &["callbacks", "deadlines"];
 
 /// Who owns a task when nobody says so.
 const OWNER: &str = "airlock";
@@ -91,8 +91,7 @@ pub fn parse_value(document: &Value, catalogue: &dyn Catalogue) -> Result<Dag, F
 }
 
 fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
-    fields.refuse_unknown("a DAG", &[FIELDS, UNSUPPORTED]);
-    fields.refuse_unsupported(UNSUPPORTED);
+    fields.refuse_unknown("a DAG", &[FIELDS]);
     let defaults = fields.get("default_args").and_then(|found| found.fields());
     if let Some(defaults) = &defaults {
         groups::check_defaults(defaults);
@@ -107,7 +106,7 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
     let owner = dated.text("owner").unwrap_or_else(|| OWNER.to_owned());
 
     let groups = Groups::read(fields.get("task_groups"));
-    let context = task::Context {
+    let mut context = task::Context {
         groups: &groups,
         defaults,
         owner: owner.clone(),
@@ -116,7 +115,15 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
         resolved: HashMap::new(),
         schemas: arguments::Schemas::default(),
     };
-    let tasks = read_tasks(fields, context);
+    // Faults of defaults are found although no task may use them.
+    for defaults in
+        groups.list.iter().filter_map(|group| group.defaults.as_ref()).chain(context.defaults.clone().iter())
+    {
+        callbacks::of_task(defaults, &mut context);
+    }
+    let tasks = read_tasks(fields, &mut context);
+    let callbacks = callbacks::of_runs(fields, &mut context);
+    let deadlines = callbacks::deadlines(fields, &mut context);
     refuse_clashes(&tasks, &groups);
     if fail_fast {
         refuse_rules_that_outlive_a_failure(&tasks);
@@ -145,6 +152,8 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
         tasks,
         task_groups: groups.into_model(),
         edge_labels,
+        callbacks,
+        deadlines,
     }
 }
 
@@ -199,14 +208,14 @@ fn tags(fields: &Fields<'_>) -> Vec<String> {
     tags
 }
 
-fn read_tasks<'a>(fields: &Fields<'a>, mut context: task::Context<'a, '_>) -> Vec<ReadTask<'a>> {
+fn read_tasks<'a>(fields: &Fields<'a>, context: &mut task::Context<'a, '_>) -> Vec<ReadTask<'a>> {
     let Some(found) = fields.required("tasks") else { return Vec::new() };
     if let Some(count) = found.value.as_array().map(Vec::len).filter(|count| *count > MAXIMUM_TASKS) {
         found.fault(format!("{count} tasks are more than the {MAXIMUM_TASKS} that a DAG may have"));
         return Vec::new();
     }
     let items = found.items().into_iter().flatten();
-    items.filter_map(|item| item.fields()).map(|own| task::read(own, &mut context)).collect()
+    items.filter_map(|item| item.fields()).map(|own| task::read(own, context)).collect()
 }
 
 /// Ids are one name space: an edge or a branch may name a task or a group.

@@ -35,14 +35,12 @@ pub(super) const SETTINGS: &[&str] = &[
     "limits",
     "outlets",
     "inlets",
+    "callbacks",
 ];
 
 /// Those of them that only a sensor has. Among defaults they pass over other tasks.
 pub(super) const SENSOR_SETTINGS: &[&str] =
     &["poke_interval", "timeout", "mode", "soft_fail", "never_fail", "silent_fail", "exponential_backoff", "max_wait"];
-
-/// Fields of Airflow's that belong to semantics which this version does not run.
-pub(super) const UNSUPPORTED_SETTINGS: &[&str] = &["callbacks"];
 
 /// The settings of one task, each with its default where neither the task nor `default_args` says anything.
 pub(super) struct Settings {
@@ -77,7 +75,6 @@ pub(super) const LARGEST: u32 = i32::MAX as u32;
 
 impl Settings {
     pub fn read(fields: &Fields<'_>) -> Self {
-        fields.refuse_unsupported(UNSUPPORTED_SETTINGS);
         Self {
             owner: fields.text("owner"),
             trigger_rule: fields.named("trigger_rule").unwrap_or(TriggerRule::AllSuccess),
@@ -122,7 +119,7 @@ fn backoff(found: &Found<'_>) -> Option<f64> {
     factor
 }
 
-fn positive(found: &Found<'_>) -> Option<Seconds> {
+pub(super) fn positive(found: &Found<'_>) -> Option<Seconds> {
     let seconds = found.seconds()?;
     if seconds.0 <= 0.0 {
         found.expected("a duration longer than 0");
@@ -131,7 +128,7 @@ fn positive(found: &Found<'_>) -> Option<Seconds> {
     Some(seconds)
 }
 
-fn queue(found: &Found<'_>) -> Option<String> {
+pub(super) fn queue(found: &Found<'_>) -> Option<String> {
     let name = found.text()?;
     if name.is_empty() || name.chars().count() > 256 {
         found.fault("a queue's name is 1 to 256 characters long");
@@ -165,7 +162,7 @@ fn sensor(fields: &Fields<'_>) -> Sensor {
     }
 }
 
-fn grants(found: &Found<'_>) -> Option<Grants> {
+pub(super) fn grants(found: &Found<'_>) -> Option<Grants> {
     let mut grants = Grants([].into());
     for item in found.texts()? {
         let Some(grant) = item.text() else { continue };
@@ -180,7 +177,7 @@ fn grants(found: &Found<'_>) -> Option<Grants> {
     Some(grants)
 }
 
-fn limits(found: &Found<'_>) -> Option<LimitOverrides> {
+pub(super) fn limits(found: &Found<'_>) -> Option<LimitOverrides> {
     // The names are those of the structure itself, so that a new limit is known here without a word.
     let known = serde_json::to_value(Limits::default()).ok()?;
     let names: Vec<&str> = known.as_object()?.keys().map(String::as_str).collect();

@@ -7,8 +7,8 @@ use serde_json::{Map, Value};
 use super::arguments::Schemas;
 use super::fields::{Fields, Found};
 use super::groups::Groups;
-use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, UNSUPPORTED_SETTINGS, check_pool, refuse_sensor_settings};
-use super::{ids, mapping, params};
+use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings, check_pool, refuse_sensor_settings};
+use super::{callbacks, ids, mapping, params};
 use crate::dag::{Catalogue, CatalogueEntry, Mapping, OperatorKind, ResolvedOperator, Task, UnknownOperator};
 use crate::near::suggestion;
 use crate::state::TriggerRule;
@@ -41,7 +41,7 @@ pub(super) struct ReadTask<'a> {
 }
 
 pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTask<'a> {
-    let known = [IDENTITY, SETUP_AND_TEARDOWN, SETTINGS, SENSOR_SETTINGS, mapping::FIELDS, UNSUPPORTED_SETTINGS];
+    let known = [IDENTITY, SETUP_AND_TEARDOWN, SETTINGS, SENSOR_SETTINGS, mapping::FIELDS];
     own.refuse_unknown("a task", &known);
     let group = own.get("task_group").and_then(|found| context.groups.resolve(&found));
     let mut layered = own.clone();
@@ -60,6 +60,7 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
     let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
     let mapping = mapping::read(&own);
     let (operator, resolved) = operator(&own, mapping.as_ref(), context);
+    let callbacks = callbacks::of_task(&layered, context);
     let task = Task {
         task_id: full_id(&own, written, group, context.groups),
         task_display_name: own.text("task_display_name"),
@@ -98,6 +99,7 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         is_teardown,
         on_failure_fail_dagrun: own.boolean("on_failure_fail_dagrun").unwrap_or(false),
         mapping,
+        callbacks,
     };
     mapping::check(&own, &task);
     refuse_half_teardowns(&own, &task);
@@ -137,13 +139,17 @@ fn full_id(own: &Fields<'_>, written: &str, group: Option<usize>, groups: &Group
     full
 }
 
-fn args(own: &Fields<'_>) -> Map<String, Value> {
+pub(super) fn args(own: &Fields<'_>) -> Map<String, Value> {
     own.get("args").and_then(|found| found.object()).cloned().unwrap_or_default()
 }
 
 /// The operator as written and as resolved. What cannot be resolved is a fault, and something stands in for it so that
 /// reading can go on.
-fn operator(own: &Fields<'_>, mapping: Option<&Mapping>, context: &mut Context<'_, '_>) -> (String, ResolvedOperator) {
+pub(super) fn operator(
+    own: &Fields<'_>,
+    mapping: Option<&Mapping>,
+    context: &mut Context<'_, '_>,
+) -> (String, ResolvedOperator) {
     let nothing = || ResolvedOperator {
         name: String::new(),
         version: String::new(),
