@@ -33,7 +33,7 @@ mod xcoms;
 use std::str::FromStr;
 use std::time::Duration;
 
-use airlock_store::support::DagCache;
+use airlock_store::support::{DagCache, Turns};
 use airlock_store::{StoreError, StoreResult};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -67,6 +67,8 @@ const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 pub struct PostgresStore {
     pool: PgPool,
     versions: DagCache,
+    /// Among the tenants whose tries are claimed.
+    turns: Turns,
 }
 
 impl PostgresStore {
@@ -100,7 +102,7 @@ impl PostgresStore {
             .connect_with(connect)
             .await
             .map_err(crate::error::Failure::from)?;
-        Ok(Self { pool, versions: DagCache::default() })
+        Ok(Self { pool, versions: DagCache::default(), turns: Turns::default() })
     }
 
     /// Closes all connections, when those in use are free.

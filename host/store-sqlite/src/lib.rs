@@ -30,7 +30,7 @@ mod xcoms;
 use std::path::Path;
 use std::time::Duration;
 
-use airlock_store::support::DagCache;
+use airlock_store::support::{DagCache, Turns};
 use airlock_store::{StoreError, StoreResult};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
@@ -66,6 +66,8 @@ pub struct SqliteStore {
     writer: Mutex<SqliteConnection>,
     readers: Readers,
     versions: DagCache,
+    /// Among the tenants whose tries are claimed.
+    turns: Turns,
 }
 
 impl SqliteStore {
@@ -95,7 +97,7 @@ impl SqliteStore {
         let writer = SqliteConnection::connect_with(&connect).await.map_err(unavailable)?;
         let readers = connect.create_if_missing(false).pragma("query_only", "on");
         let readers = Readers::open(&readers, options.readers).await.map_err(unavailable)?;
-        Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default() })
+        Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default(), turns: Turns::default() })
     }
 
     /// Ends the leases of all runs and tries, whoever holds them: for a process that has just opened a file which is its alone,

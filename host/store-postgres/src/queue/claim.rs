@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::queue::ClaimedTry;
-use airlock_store::support::{Backlog, fair_shares};
+use airlock_store::support::{Backlog, Turns};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
@@ -23,7 +23,7 @@ pub struct Claim<'a> {
 
 pub async fn claim(store: &PostgresStore, claim: &Claim<'_>) -> Result<Vec<ClaimedTry>> {
     let mut connection = store.connection().await?;
-    let shares = shares(&mut connection, claim.queues, claim.limit).await?;
+    let shares = shares(&mut connection, &store.turns, claim.queues, claim.limit).await?;
     if shares.is_empty() {
         return Ok(Vec::new());
     }
@@ -32,7 +32,12 @@ pub async fn claim(store: &PostgresStore, claim: &Claim<'_>) -> Result<Vec<Claim
 
 /// How many tries each tenant may claim. This looks before it takes, and others may take in between: then a claim gets less
 /// than it could, and the next one gets it.
-async fn shares(connection: &mut PgConnection, queues: &[String], limit: u32) -> Result<Vec<(TenantId, u32)>> {
+async fn shares(
+    connection: &mut PgConnection,
+    turns: &Turns,
+    queues: &[String],
+    limit: u32,
+) -> Result<Vec<(TenantId, u32)>> {
     // From one tenant to the next by the index, so that the cost is in tenants that have work and not in queued tries.
     let tenants: Vec<i64> = sqlx::query_scalar(
         "WITH RECURSIVE waiting (queue, tenant_id) AS (
@@ -51,7 +56,7 @@ async fn shares(connection: &mut PgConnection, queues: &[String], limit: u32) ->
     match tenants.as_slice() {
         [] => Ok(Vec::new()),
         [tenant] => Ok(vec![(TenantId(*tenant), limit)]),
-        _ => Ok(fair_shares(&backlogs(connection, queues, &tenants, limit).await?, limit)),
+        _ => Ok(turns.share(&backlogs(connection, queues, &tenants, limit).await?, limit)),
     }
 }
 

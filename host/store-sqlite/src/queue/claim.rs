@@ -3,7 +3,7 @@
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::queue::ClaimedTry;
 use airlock_store::support::batch::instance_names;
-use airlock_store::support::{Backlog, fair_shares};
+use airlock_store::support::{Backlog, Turns};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -26,7 +26,7 @@ pub struct Claim<'a> {
 pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<ClaimedTry>> {
     let queues = Value::from(claim.queues).to_string();
     // Looked up by a reader: an idle worker that asks again and again never holds up those who write.
-    let shares = shares(&mut *store.reader().await, &queues, claim.limit).await?;
+    let shares = shares(&mut *store.reader().await, &store.turns, &queues, claim.limit).await?;
     if shares.is_empty() {
         return Ok(Vec::new());
     }
@@ -48,7 +48,12 @@ pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<Claimed
 }
 
 /// How many tries each tenant may claim.
-async fn shares(connection: &mut SqliteConnection, queues: &str, limit: u32) -> Result<Vec<(TenantId, u32)>> {
+async fn shares(
+    connection: &mut SqliteConnection,
+    turns: &Turns,
+    queues: &str,
+    limit: u32,
+) -> Result<Vec<(TenantId, u32)>> {
     // From one tenant to the next by the index, so that the cost is in tenants that have work and not in queued tries.
     let tenants: Vec<i64> = sqlx::query_scalar(
         "WITH RECURSIVE waiting (queue, tenant_id) AS (
@@ -67,7 +72,7 @@ async fn shares(connection: &mut SqliteConnection, queues: &str, limit: u32) -> 
     match tenants.as_slice() {
         [] => Ok(Vec::new()),
         [tenant] => Ok(vec![(TenantId(*tenant), limit)]),
-        _ => Ok(fair_shares(&backlogs(connection, queues, &tenants, limit).await?, limit)),
+        _ => Ok(turns.share(&backlogs(connection, queues, &tenants, limit).await?, limit)),
     }
 }
 

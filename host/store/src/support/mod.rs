@@ -9,6 +9,6 @@ mod versions;
 
 pub use dag_cache::DagCache;
 pub use moves::{brought_about, made_due, rounds};
-pub use shares::{Backlog, fair_shares};
+pub use shares::{Backlog, Turns};
 pub use text::storable;
 pub use versions::compare_versions;
