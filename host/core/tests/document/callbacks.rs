@@ -14,7 +14,7 @@ fn callbacks_are_one_or_several_and_each_kind_has_its_own_default() {
         "tasks": [
             {"task_id": "a", "operator": "empty", "callbacks": {"on_failure": [], "on_success": tell("done")}},
             {"task_id": "b", "operator": "empty", "task_group": "g"},
-            {"task_id": "c", "operator": "empty", "callbacks": {"on_execute": {
+            {"task_id": "c", "operator": "empty", "queue": "heavy", "callbacks": {"on_execute": {
                 "operator": "bash", "grants": ["http:*"], "limits": {"cpu_ms": 5}, "execution_timeout": "PT5S"
             }}}
         ]
@@ -30,6 +30,7 @@ fn callbacks_are_one_or_several_and_each_kind_has_its_own_default() {
     assert_eq!((first.resolved.version.as_str(), first.queue.as_str()), ("1.2.0", "default"));
     assert_eq!((second.operator.as_str(), second.queue.as_str()), ("empty@1", "slow"));
     let executed = &dag.tasks[2].callbacks.on_execute[0];
+    assert_eq!((executed.queue.as_str(), dag.tasks[0].callbacks.on_success[0].queue.as_str()), ("heavy", "default"));
     assert_eq!((executed.limits.cpu_ms, executed.execution_timeout.map(|limit| limit.0)), (Some(5), Some(5.0)));
     assert_eq!(serde_json::from_value::<airlock_core::dag::Dag>(serde_json::to_value(&dag).unwrap()).unwrap(), dag);
 }

@@ -43,6 +43,8 @@ pub struct Reference {
     lengths: BTreeMap<String, u32>,
     /// Waiting tasks whose time has come.
     pub due: BTreeSet<String>,
+    /// Tasks that a task directly before them has decided against.
+    left_out: BTreeSet<String>,
     pub outcome: Option<RunState>,
 }
 
@@ -61,6 +63,7 @@ impl Reference {
             tries: BTreeMap::new(),
             lengths: BTreeMap::new(),
             due: BTreeSet::new(),
+            left_out: BTreeSet::new(),
             outcome: None,
         };
         reference.settle();
@@ -87,11 +90,13 @@ impl Reference {
             Ending::Branch(follow) => {
                 let mut kept: BTreeSet<String> = follow.iter().cloned().collect();
                 kept.extend(follow.iter().flat_map(|followed| self.below(followed)));
-                self.skip(self.children(id).into_iter().filter(|child| !kept.contains(child)).collect());
+                let skipped = self.children(id).into_iter().filter(|child| !kept.contains(child)).collect();
+                self.leave_out(id, skipped);
             }
             Ending::ShortCircuit { direct } => {
                 let cut = if *direct { self.children(id) } else { self.below(id) };
-                self.skip(cut.into_iter().filter(|cut| !self.task(cut).is_teardown).collect());
+                let skipped = cut.into_iter().filter(|cut| !self.task(cut).is_teardown).collect();
+                self.leave_out(id, skipped);
             }
             Ending::Failure { .. } if self.dag.fail_fast && self.states[instance] == Some(TaskState::Failed) => {
                 for other in self.all() {
@@ -156,6 +161,13 @@ impl Reference {
         }
     }
 
+    /// A decision stands: what runs already is not skipped by it, but does not go on once it has asked to wait.
+    fn leave_out(&mut self, id: &str, skipped: BTreeSet<String>) {
+        let children = self.children(id);
+        self.left_out.extend(skipped.iter().filter(|task| children.contains(*task)).cloned());
+        self.skip(skipped);
+    }
+
     fn skip(&mut self, tasks: BTreeSet<String>) {
         use TaskState::{Failed, Removed, Running, Skipped, Success};
         for id in tasks.iter().flat_map(|task| self.instances(task)).collect::<Vec<_>>() {
@@ -172,6 +184,9 @@ impl Reference {
         }
         let id = task_of(instance);
         let task = self.task(id);
+        if self.left_out.contains(id) {
+            return Some(TaskState::Skipped);
+        }
         if task.upstream.is_empty() || task.trigger_rule == TriggerRule::Always {
             return Some(TaskState::Scheduled);
         }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::fields::{Fields, Found};
-use super::settings::{grants, limits, positive, queue};
+use super::settings::{DEFAULT_QUEUE, grants, limits, positive, queue};
 use super::task::{Context, args, operator};
 use crate::callback::CallbackEvent;
 use crate::dag::{Callback, Callbacks, DeadlineAlert, DeadlineReference, OperatorKind};
@@ -26,23 +26,30 @@ const AVERAGED_RUNS: u32 = 10;
 /// What is averaged is read whenever a run is made.
 const MOST_AVERAGED: u32 = 1_000;
 
-/// Of a task, layered over its defaults: as in Airflow, each kind of callback has a default of its own.
-pub(super) fn of_task(layered: &Fields<'_>, context: &mut Context<'_, '_>) -> Callbacks {
-    read(layered, "a task's `callbacks`", OF_TASKS, context)
+/// Of a task, layered over its defaults: as in Airflow, each kind of callback has a default of its own, and workers of the task's queue
+/// call them unless they say otherwise.
+pub(super) fn of_task(layered: &Fields<'_>, queue: &str, context: &mut Context<'_, '_>) -> Callbacks {
+    read(layered, "a task's `callbacks`", OF_TASKS, &mut Reading { queue, context })
 }
 
 /// The DAG's own, which `default_args` say nothing of.
 pub(super) fn of_runs(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Callbacks {
-    read(fields, "a DAG's `callbacks`", OF_RUNS, context)
+    read(fields, "a DAG's `callbacks`", OF_RUNS, &mut Reading { queue: DEFAULT_QUEUE, context })
 }
 
-fn read(fields: &Fields<'_>, what: &str, kinds: &[&str], context: &mut Context<'_, '_>) -> Callbacks {
+struct Reading<'r, 'a, 'c> {
+    /// Of callbacks that name none.
+    queue: &'r str,
+    context: &'r mut Context<'a, 'c>,
+}
+
+fn read(fields: &Fields<'_>, what: &str, kinds: &[&str], reading: &mut Reading<'_, '_, '_>) -> Callbacks {
     let Some(callbacks) = fields.inner("callbacks") else { return Callbacks::default() };
     callbacks.refuse_unknown(what, &[kinds]);
     let mut of = |event: CallbackEvent| {
         let known = kinds.contains(&event.as_str());
         let found = callbacks.get(event.as_str()).filter(|_| known);
-        found.map(|found| list(&found, context)).unwrap_or_default()
+        found.map(|found| list(&found, reading)).unwrap_or_default()
     };
     Callbacks {
         on_execute: of(CallbackEvent::OnExecute),
@@ -54,14 +61,14 @@ fn read(fields: &Fields<'_>, what: &str, kinds: &[&str], context: &mut Context<'
 }
 
 /// One or several.
-fn list(found: &Found<'_>, context: &mut Context<'_, '_>) -> Vec<Callback> {
+fn list(found: &Found<'_>, reading: &mut Reading<'_, '_, '_>) -> Vec<Callback> {
     match found.value {
         Value::Array(items) if items.len() > MOST => {
             found.fault(format!("{} callbacks are more than the {MOST} that there may be for one thing", items.len()));
             Vec::new()
         }
-        Value::Array(_) => found.items().into_iter().flatten().filter_map(|item| callback(&item, context)).collect(),
-        Value::Object(_) => callback(found, context).into_iter().collect(),
+        Value::Array(_) => found.items().into_iter().flatten().filter_map(|item| callback(&item, reading)).collect(),
+        Value::Object(_) => callback(found, reading).into_iter().collect(),
         _ => {
             found.expected("a callback such as {\"operator\": \"http\", \"args\": {...}}, or an array of them");
             Vec::new()
@@ -69,10 +76,10 @@ fn list(found: &Found<'_>, context: &mut Context<'_, '_>) -> Vec<Callback> {
     }
 }
 
-fn callback(found: &Found<'_>, context: &mut Context<'_, '_>) -> Option<Callback> {
+fn callback(found: &Found<'_>, reading: &mut Reading<'_, '_, '_>) -> Option<Callback> {
     let own = found.fields()?;
     own.refuse_unknown("a callback", &[FIELDS]);
-    let (operator, resolved) = operator(&own, None, context);
+    let (operator, resolved) = operator(&own, None, reading.context);
     if resolved.kind != OperatorKind::Action
         && let Some(found) = own.get("operator")
     {
@@ -88,7 +95,7 @@ fn callback(found: &Found<'_>, context: &mut Context<'_, '_>) -> Option<Callback
         grants: own.get("grants").and_then(|found| grants(&found)),
         limits: own.get("limits").and_then(|found| limits(&found)).unwrap_or_default(),
         execution_timeout: own.get("execution_timeout").and_then(|found| positive(&found)),
-        queue: own.get("queue").and_then(|found| queue(&found)).unwrap_or_else(|| "default".to_owned()),
+        queue: own.get("queue").and_then(|found| queue(&found)).unwrap_or_else(|| reading.queue.to_owned()),
     })
 }
 
@@ -111,7 +118,8 @@ fn alert(fields: &Fields<'_>, context: &mut Context<'_, '_>) -> Option<DeadlineA
     }
     let reference = fields.required("reference").and_then(|found| reference(&found));
     let interval = fields.required("interval").and_then(|found| found.seconds());
-    let callback = fields.required("callback").and_then(|found| callback(&found, context));
+    let mut reading = Reading { queue: DEFAULT_QUEUE, context };
+    let callback = fields.required("callback").and_then(|found| callback(&found, &mut reading));
     Some(DeadlineAlert { name, reference: reference?, interval: interval?, callback: callback? })
 }
 

@@ -119,7 +119,7 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
     for defaults in
         groups.list.iter().filter_map(|group| group.defaults.as_ref()).chain(context.defaults.clone().iter())
     {
-        callbacks::of_task(defaults, &mut context);
+        callbacks::of_task(defaults, settings::DEFAULT_QUEUE, &mut context);
     }
     let tasks = read_tasks(fields, &mut context);
     let callbacks = callbacks::of_runs(fields, &mut context);

@@ -70,6 +70,9 @@ pub(super) struct Settings {
     pub sensor: Sensor,
 }
 
+/// The queue of what names none.
+pub(super) const DEFAULT_QUEUE: &str = "default";
+
 /// The largest whole number that every database column and client can hold.
 pub(super) const LARGEST: u32 = i32::MAX as u32;
 
@@ -93,7 +96,7 @@ impl Settings {
             pool_slots: fields.whole("pool_slots", 1..=LARGEST).unwrap_or(1),
             priority_weight: fields.whole("priority_weight", i32::MIN..=i32::MAX).unwrap_or(1),
             weight_rule: fields.named("weight_rule").unwrap_or(WeightRule::Downstream),
-            queue: fields.get("queue").and_then(|found| queue(&found)).unwrap_or_else(|| "default".to_owned()),
+            queue: fields.get("queue").and_then(|found| queue(&found)).unwrap_or_else(|| DEFAULT_QUEUE.to_owned()),
             max_active_tis_per_dag: fields.whole("max_active_tis_per_dag", 1..=LARGEST),
             max_active_tis_per_dagrun: fields.whole("max_active_tis_per_dagrun", 1..=LARGEST),
             do_xcom_push: fields.boolean("do_xcom_push").unwrap_or(true),

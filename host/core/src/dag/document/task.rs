@@ -60,7 +60,7 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
     let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
     let mapping = mapping::read(&own);
     let (operator, resolved) = operator(&own, mapping.as_ref(), context);
-    let callbacks = callbacks::of_task(&layered, context);
+    let callbacks = callbacks::of_task(&layered, &settings.queue, context);
     let task = Task {
         task_id: full_id(&own, written, group, context.groups),
         task_display_name: own.text("task_display_name"),
