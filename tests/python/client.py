@@ -24,6 +24,8 @@ def main(url: str, token: str, dag_id: str) -> None:
         variables_are_set(client)
         connections_are_set(client)
         pools_are_set(client)
+        the_installation_is_read(client, dag_id, run_id)
+        lists_are_filtered(client, dag_id, run_id)
         what_is_not_there_is_not_found(client)
 
 
@@ -164,6 +166,36 @@ def pools_are_set(client: airflow.ApiClient) -> None:
     assert pools.get_pool("narrow").slots == 3
     assert [pool.name for pool in pools.get_pools().pools] == ["default_pool", "narrow"]
     pools.delete_pool("narrow")
+
+
+def the_installation_is_read(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    jobs = api.JobApi(client).get_jobs(is_alive=True, job_type="SchedulerJob")
+    assert [job.state for job in jobs.jobs] == ["running"], jobs
+    assert [one.package_name for one in api.ProviderApi(client).get_providers().providers] == ["bash"]
+    assert api.PluginApi(client).get_plugins().total_entries == 0
+    assert api.PluginApi(client).import_errors().total_entries == 0
+    assert api.ImportErrorApi(client).get_import_errors().total_entries == 0
+    assert api.DagWarningApi(client).list_dag_warnings().total_entries == 0
+    assert api.TaskInstanceApi(client).get_extra_links(dag_id, run_id, "greet").total_entries == 0
+    try:
+        api.ConfigApi(client).get_config()
+    except airflow.exceptions.ForbiddenException as error:
+        assert "expose_config" in error.body, error
+    else:
+        raise AssertionError("the configuration was told although it is not exposed")
+
+
+def lists_are_filtered(client: airflow.ApiClient, dag_id: str, run_id: str) -> None:
+    dags, runs, instances = api.DAGApi(client), api.DagRunApi(client), api.TaskInstanceApi(client)
+    assert dags.get_dags(is_favorite=True).total_entries == 0
+    dags.favorite_dag(dag_id)
+    assert [dag.dag_id for dag in dags.get_dags(is_favorite=True, dag_id_prefix_pattern=dag_id[:3]).dags] == [dag_id]
+    dags.unfavorite_dag(dag_id)
+    assert dags.get_dags(has_asset_schedule=True).total_entries == 0
+    assert runs.get_dag_runs(dag_id, run_id_prefix_pattern=run_id, duration_gte=0).total_entries >= 1
+    assert runs.get_dag_runs(dag_id, conf_contains="Ada", order_by=["-duration"]).total_entries >= 1
+    tasks = instances.get_task_instances(dag_id, run_id, operator_name_pattern="BASH|x", pool_name_prefix_pattern="def")
+    assert tasks.total_entries == 2, tasks
 
 
 def what_is_not_there_is_not_found(client: airflow.ApiClient) -> None:

@@ -1,7 +1,9 @@
 //! A server of its own for one command, in a folder that goes with it: how DAGs and operators are tried out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use airlock_core::dag::Dag;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -67,6 +69,11 @@ impl Local {
             settings::variables::import(&self.client, file).await?;
         }
         Ok(())
+    }
+
+    /// A DAG that was sent, as the server has it.
+    pub async fn dag(&self, dag_id: &str) -> Result<Arc<Dag>> {
+        self.server.dag(dag_id).await
     }
 
     pub async fn stop(self) -> Result<()> {

@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use clap::Parser;
 
-use cli::{Cli, Command, DbCommand};
+use cli::{Cli, Command};
 use commands::Session;
 use config::{Config, Sources};
 
@@ -60,11 +60,10 @@ fn sources(cli: &Cli) -> Sources {
 
 fn server_flags(command: &Command) -> Option<&cli::ServerFlags> {
     match command {
-        Command::Standalone(flags)
-        | Command::Api(flags)
-        | Command::Scheduler(flags)
-        | Command::Worker(flags)
-        | Command::Db(DbCommand::Migrate(flags) | DbCommand::Check(flags) | DbCommand::RotateKey(flags)) => Some(flags),
+        Command::Standalone(flags) | Command::Api(flags) | Command::Scheduler(flags) | Command::Worker(flags) => {
+            Some(flags)
+        }
+        Command::Db(command) => Some(command.server()),
         _ => None,
     }
 }

@@ -33,7 +33,8 @@ pub struct ClearRequest<'a> {
     pub state: &'a ApiState,
     pub principal: &'a Principal,
     pub reset_runs: bool,
-    pub on_latest_version: bool,
+    /// None: as the DAG says, which by default goes on with the version that the run had.
+    pub on_latest_version: Option<bool>,
     /// Refuses to clear what runs.
     pub prevent_running: bool,
 }
@@ -130,7 +131,8 @@ impl ClearRequest<'_> {
     }
 
     fn changes_version(&self, target: &Target, run: &Standing) -> bool {
-        (self.on_latest_version || target.selection.only_new) && run.loaded.run.dag_version != target.dag.version
+        let says = self.on_latest_version.or(target.dag.dag.rerun_with_latest_version);
+        (says.unwrap_or(false) || target.selection.only_new) && run.loaded.run.dag_version != target.dag.version
     }
 
     /// The plan that the run goes on with.

@@ -15,8 +15,9 @@ use crate::openapi::Description;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
-    assets, backfills, callbacks, connections, dag_runs, dag_versions, dags, deadlines, event_logs, layers, monitor,
-    operators, pools, task_groups, task_instances, tasks, tenants, tokens, users, variables, xcoms,
+    assets, backfills, callbacks, configuration, connections, dag_runs, dag_versions, dag_warnings, dags, deadlines,
+    event_logs, imports, jobs, layers, monitor, operators, pools, providers, task_groups, task_instances, tasks,
+    tenants, tokens, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -92,6 +93,9 @@ fn dag_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(dags::list::get_dags, dags::patch::patch_dags))
         .routes(routes!(dags::get::get_dag, dags::patch::patch_dag, dags::delete::delete_dag))
         .routes(routes!(dags::details::get_dag_details))
+        .routes(routes!(dags::favorite::favorite_dag))
+        .routes(routes!(dags::favorite::unfavorite_dag))
+        .routes(routes!(dag_warnings::list_dag_warnings))
         .routes(routes!(dags::source::get_document))
         .routes(routes!(dags::source::get_dag_source))
         .routes(routes!(dags::next_runs::get_next_runs))
@@ -130,7 +134,9 @@ fn run_routes() -> OpenApiRouter<ApiState> {
 
 fn instance_routes() -> OpenApiRouter<ApiState> {
     use task_groups::patch as group;
-    use task_instances::{bulk, clear, delete, dependencies, get, list, list_batch, list_mapped, logs, patch, tries};
+    use task_instances::{
+        bulk, clear, delete, dependencies, get, links, list, list_batch, list_mapped, logs, patch, tries,
+    };
     OpenApiRouter::new()
         .routes(routes!(list::get_task_instances, bulk::bulk_task_instances))
         .routes(routes!(clear::post_clear_task_instances))
@@ -149,6 +155,8 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(tries::get_task_instance_try_details))
         .routes(routes!(tries::get_mapped_task_instance_try_details))
         .routes(routes!(logs::get_log))
+        .routes(routes!(links::get_extra_links))
+        .routes(routes!(links::get_external_log_url))
         .routes(routes!(xcoms::list::get_xcom_entries, xcoms::create::create_xcom_entry))
         .routes(routes!(xcoms::get::get_xcom_entry, xcoms::update::update_xcom_entry, xcoms::delete::delete_xcom_entry))
 }
@@ -198,6 +206,14 @@ fn administration_routes() -> OpenApiRouter<ApiState> {
     OpenApiRouter::new()
         .routes(routes!(event_logs::list::get_event_logs))
         .routes(routes!(event_logs::get::get_event_log))
+        .routes(routes!(jobs::get_jobs))
+        .routes(routes!(configuration::get_config))
+        .routes(routes!(configuration::get_config_value))
+        .routes(routes!(providers::get_providers))
+        .routes(routes!(imports::get_plugins))
+        .routes(routes!(imports::get_plugin_import_errors))
+        .routes(routes!(imports::get_import_errors))
+        .routes(routes!(imports::get_import_error))
         .routes(routes!(operators::list::get_operators))
         .routes(routes!(operators::get::get_operator))
         .routes(routes!(operators::version::get_operator_version, operators::yank::yank_operator_version))

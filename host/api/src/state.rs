@@ -16,6 +16,7 @@ use utoipa::openapi::OpenApi;
 
 use crate::auth::{LoginLimiter, Passwords};
 use crate::event_logs::Operations;
+use crate::models::ConfigSection;
 use crate::ports::{ConnectionTester, ModuleInspector};
 
 /// Tells the time; tests have their own.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub upload_timeout: Duration,
     /// Uploads of one tenant at once; more wait.
     pub uploads_per_tenant: usize,
+    /// The configuration as it may be shown; none: it is not.
+    pub exposed_config: Option<Vec<ConfigSection>>,
     /// Passwords that are being checked at once: each takes 19 MiB and tens of milliseconds of a core.
     pub password_checks: usize,
 }
@@ -49,6 +52,7 @@ impl Default for Settings {
             request_timeout: Duration::from_secs(30),
             upload_timeout: Duration::from_secs(300),
             uploads_per_tenant: 2,
+            exposed_config: None,
             password_checks: 2,
         }
     }

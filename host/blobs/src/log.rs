@@ -89,6 +89,17 @@ impl Blobs {
         Ok(LogChunk { lines, next, at_end: offset.min(length) + bytes.len() as u64 >= length })
     }
 
+    /// Removes the log of one try. A try without a log is no error.
+    pub fn remove_log(&self, key: &LogKey) -> Result<(), BlobError> {
+        let path = self.log_path(key);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                Err(BlobError::new("cannot remove", &path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes the logs of a run. A run without logs is no error.
     pub fn remove_run_logs(&self, run: RunKey) -> Result<(), BlobError> {
         let path = self.run_logs_folder(run);

@@ -19,6 +19,7 @@ pub mod mark;
 pub mod mask;
 pub mod near;
 pub mod outcome;
+pub mod retention;
 pub mod retry;
 pub mod run;
 pub mod schema;

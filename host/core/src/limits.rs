@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::retention::Retention;
+
 /// What one try may use. Every limit is on by default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -123,6 +125,8 @@ pub struct TenantPolicy {
     pub max_active_tasks: Option<u32>,
     /// The most that any task of this tenant may be granted; see [`Grants`].
     pub grants: TenantGrants,
+    /// How long records are kept; for good, unless it says so.
+    pub retention: Retention,
 }
 
 /// A tenant's ceiling of grants: everything of its own, unless its policy says less.

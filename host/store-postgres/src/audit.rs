@@ -73,11 +73,11 @@ async fn list(store: &PostgresStore, tenant: TenantId, filter: &AuditFilter, pag
     list.any("event = ANY (?)", filter.included_events.iter().map(String::as_str));
     list.any("event <> ALL (?)", filter.excluded_events.iter().map(String::as_str));
     list.span("at", &Span { gt: filter.after, lt: filter.before, ..Span::default() });
-    list.like("dag_id ILIKE ? ESCAPE ''", filter.dag_id_pattern.as_deref());
-    list.like("run_id ILIKE ? ESCAPE ''", filter.run_id_pattern.as_deref());
-    list.like("task_id ILIKE ? ESCAPE ''", filter.task_id_pattern.as_deref());
-    list.like("owner ILIKE ? ESCAPE ''", filter.owner_pattern.as_deref());
-    list.like("event ILIKE ? ESCAPE ''", filter.event_pattern.as_deref());
+    list.like("dag_id", &filter.dag_id_pattern);
+    list.like("run_id", &filter.run_id_pattern);
+    list.like("task_id", &filter.task_id_pattern);
+    list.like("owner", &filter.owner_pattern);
+    list.like("event", &filter.event_pattern);
     let mut snapshot = store.snapshot().await?;
     let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "entry_id", page).await?;
     Ok(Paged { items: rows.iter().map(audit_row).collect::<Result<_>>()?, total })

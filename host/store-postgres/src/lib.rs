@@ -24,6 +24,7 @@ mod migrate;
 mod operators;
 mod queue;
 mod relay;
+mod retention;
 mod row;
 mod runs;
 mod settings;

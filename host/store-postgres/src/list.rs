@@ -2,8 +2,8 @@
 //! put together from constants of this crate only, and this is the one place that does so.
 
 use airlock_core::id::TenantId;
-use airlock_store::runs::Span;
-use airlock_store::{Page, StoreError};
+use airlock_store::runs::{Range, Span};
+use airlock_store::{Page, Pattern, StoreError};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::{Arguments, AssertSqlSafe, Postgres};
@@ -21,6 +21,7 @@ pub enum Bound {
     Texts(Vec<String>),
     Flag(bool),
     Instant(DateTime<Utc>),
+    Real(f64),
 }
 
 /// A `SELECT` on its way.
@@ -70,10 +71,31 @@ impl List {
         }
     }
 
-    /// A part of the text, case-insensitive, with SQL's wildcards: `column ILIKE ? ESCAPE ''`.
-    pub fn like(&mut self, condition: &'static str, pattern: Option<&str>) {
-        if let Some(pattern) = pattern {
-            self.condition(condition, Bound::Text(format!("%{pattern}%")));
+    pub fn like(&mut self, column: &'static str, pattern: &Pattern) {
+        let parts = pattern.parts.iter().map(|part| format!("%{part}%")).collect();
+        self.any_of(&format!("{column} ILIKE ? ESCAPE ''"), parts);
+        self.any_of(&format!("starts_with({column}, ?)"), pattern.prefixes.clone());
+    }
+
+    /// A condition with one `?` that any of these texts meets. No texts: no condition.
+    fn any_of(&mut self, condition: &str, texts: Vec<String>) {
+        let conditions = texts.into_iter().map(|text| {
+            self.bound.push(Bound::Text(text));
+            condition.replace('?', &format!("${}", self.bound.len()))
+        });
+        let conditions = conditions.collect::<Vec<_>>().join(" OR ");
+        if !conditions.is_empty() {
+            self.from.push_str(&format!(" AND ({conditions})"));
+        }
+    }
+
+    /// A span of lengths of time, in seconds.
+    pub fn range(&mut self, expression: &'static str, range: &Range) {
+        for (operator, bound) in [(">=", range.gte), (">", range.gt), ("<=", range.lte), ("<", range.lt)] {
+            if let Some(bound) = bound {
+                self.bound.push(Bound::Real(bound));
+                self.from.push_str(&format!(" AND {expression} {operator} ${}", self.bound.len()));
+            }
         }
     }
 
@@ -122,6 +144,7 @@ impl List {
                 Bound::Texts(values) => arguments.add(values),
                 Bound::Flag(value) => arguments.add(value),
                 Bound::Instant(value) => arguments.add(value),
+                Bound::Real(value) => arguments.add(value),
             }
             .map_err(sqlx::Error::Encode)?;
         }

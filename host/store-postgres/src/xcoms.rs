@@ -172,6 +172,16 @@ async fn list(store: &PostgresStore, tenant: TenantId, filter: &XComFilter, page
     list.equal("r.run_id = ?", filter.run_id.as_deref());
     list.equal("x.task_id = ?", filter.task_id.as_deref());
     list.equal("x.key = ?", filter.key.as_deref());
+    list.like("x.key", &filter.key_pattern);
+    list.like("r.dag_id", &filter.dag_id_pattern);
+    list.like(
+        "(SELECT d.display_name FROM dags d WHERE d.tenant_id = r.tenant_id AND d.dag_id = r.dag_id)",
+        &filter.dag_display_name_pattern,
+    );
+    list.like("r.run_id", &filter.run_id_pattern);
+    list.like("x.task_id", &filter.task_id_pattern);
+    list.span("r.logical_date", &filter.logical_date);
+    list.span("r.run_after", &filter.run_after);
     if let Some(map_index) = filter.map_index {
         list.condition("x.map_index = ?", Bound::Integer(map_index.into()));
     }

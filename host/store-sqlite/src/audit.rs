@@ -74,11 +74,11 @@ async fn list(store: &SqliteStore, tenant: TenantId, filter: &AuditFilter, page:
     list.any("event IN (SELECT value FROM json_each(?))", filter.included_events.iter().map(String::as_str));
     list.any("event NOT IN (SELECT value FROM json_each(?))", filter.excluded_events.iter().map(String::as_str));
     list.span("at", &Span { gt: filter.after, lt: filter.before, ..Span::default() });
-    list.like("dag_id LIKE ?", filter.dag_id_pattern.as_deref());
-    list.like("run_id LIKE ?", filter.run_id_pattern.as_deref());
-    list.like("task_id LIKE ?", filter.task_id_pattern.as_deref());
-    list.like("owner LIKE ?", filter.owner_pattern.as_deref());
-    list.like("event LIKE ?", filter.event_pattern.as_deref());
+    list.like("dag_id", &filter.dag_id_pattern);
+    list.like("run_id", &filter.run_id_pattern);
+    list.like("task_id", &filter.task_id_pattern);
+    list.like("owner", &filter.owner_pattern);
+    list.like("event", &filter.event_pattern);
     let mut reader = store.reader().await;
     let mut snapshot = reader.begin().await?;
     let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "entry_id", page).await?;

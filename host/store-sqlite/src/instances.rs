@@ -45,6 +45,8 @@ const ORDERS: Orders = &[
     ("scheduled_when", "i.scheduled_at"),
     ("logical_date", "r.logical_date"),
     ("run_after", "r.run_after"),
+    ("data_interval_start", "r.interval_start"),
+    ("data_interval_end", "r.interval_end"),
     ("pool", "i.pool"),
     ("queue", "i.queue"),
     ("operator", "i.operator"),
@@ -138,13 +140,19 @@ async fn list(
     list.any("i.operator IN (SELECT value FROM json_each(?))", filter.operators.iter().map(String::as_str));
     list.any("i.try_number IN (SELECT value FROM json_each(?))", filter.try_numbers.iter().copied());
     list.any("r.dag_version IN (SELECT value FROM json_each(?))", filter.dag_versions.iter().copied());
-    list.like("r.dag_id LIKE ?", filter.dag_id_pattern.as_deref());
-    list.like("r.run_id LIKE ?", filter.run_id_pattern.as_deref());
-    list.like("i.task_id LIKE ?", filter.task_id_pattern.as_deref());
+    list.like("r.dag_id", &filter.dag_id_pattern);
+    list.like("r.run_id", &filter.run_id_pattern);
+    list.like("i.task_id", &filter.task_id_pattern);
+    list.like("i.pool", &filter.pool_pattern);
+    list.like("i.queue", &filter.queue_pattern);
+    list.like("i.operator", &filter.operator_pattern);
+    list.like("i.rendered_map_index", &filter.rendered_map_index_pattern);
     list.span("r.logical_date", &filter.logical_date);
     list.span("r.run_after", &filter.run_after);
     list.span("i.started_at", &filter.started_at);
     list.span("i.ended_at", &filter.ended_at);
+    list.span("coalesce(i.ended_at, i.started_at, i.queued_at, i.scheduled_at)", &filter.updated_at);
+    list.range("((i.ended_at - i.started_at) / 1e6)", &filter.duration);
     let mut reader = store.reader().await;
     let mut snapshot = reader.begin().await?;
     let (rows, total) = list.fetch(&mut snapshot, instance_columns!(), ORDERS, "i.run_key, i.ordinal", page).await?;

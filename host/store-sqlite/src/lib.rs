@@ -19,6 +19,7 @@ mod migrate;
 mod operators;
 mod queue;
 mod readers;
+mod retention;
 mod row;
 mod runs;
 mod settings;

@@ -2,8 +2,8 @@
 //! put together from constants of this crate only, and this is the one place that does so.
 
 use airlock_core::id::TenantId;
-use airlock_store::runs::Span;
-use airlock_store::{Page, StoreError};
+use airlock_store::runs::{Range, Span};
+use airlock_store::{Page, Pattern, StoreError};
 use serde_json::Value;
 use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
 use sqlx::{Arguments, AssertSqlSafe, Sqlite};
@@ -17,6 +17,7 @@ pub type Orders = &'static [(&'static str, &'static str)];
 enum Bound {
     Integer(i64),
     Text(String),
+    Real(f64),
 }
 
 /// A `SELECT` on its way.
@@ -70,10 +71,27 @@ impl List {
         }
     }
 
-    /// A part of the text, case-insensitive, with SQL's wildcards: `column LIKE ?`.
-    pub fn like(&mut self, condition: &'static str, pattern: Option<&str>) {
-        if let Some(pattern) = pattern {
-            self.text(condition, format!("%{pattern}%"));
+    pub fn like(&mut self, column: &'static str, pattern: &Pattern) {
+        let parts = pattern.parts.iter().map(|part| format!("%{part}%")).collect();
+        self.any_of(&format!("{column} LIKE ?"), parts);
+        self.any_of(&format!("instr({column}, ?) = 1"), pattern.prefixes.clone());
+    }
+
+    /// A condition with one `?` that any of these texts meets. No texts: no condition.
+    fn any_of(&mut self, condition: &str, texts: Vec<String>) {
+        if !texts.is_empty() {
+            self.from.push_str(&format!(" AND ({})", vec![condition; texts.len()].join(" OR ")));
+            self.bound.extend(texts.into_iter().map(Bound::Text));
+        }
+    }
+
+    /// A span of lengths of time, in seconds.
+    pub fn range(&mut self, expression: &'static str, range: &Range) {
+        for (operator, bound) in [(">=", range.gte), (">", range.gt), ("<=", range.lte), ("<", range.lt)] {
+            if let Some(bound) = bound {
+                self.from.push_str(&format!(" AND {expression} {operator} ?"));
+                self.bound.push(Bound::Real(bound));
+            }
         }
     }
 
@@ -118,6 +136,7 @@ impl List {
             match bound {
                 Bound::Integer(value) => arguments.add(*value),
                 Bound::Text(value) => arguments.add(value.clone()),
+                Bound::Real(value) => arguments.add(*value),
             }
             .map_err(sqlx::Error::Encode)?;
         }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::dags::DagRow;
 use crate::runs::{NewRun, RunRow, Span};
-use crate::{Page, Paged, StoreResult};
+use crate::{Page, Paged, Pattern, StoreResult};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssetRow {
@@ -41,8 +41,8 @@ pub struct ReferenceRow {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssetFilter {
-    pub name_pattern: Option<String>,
-    pub uri_pattern: Option<String>,
+    pub name_pattern: Pattern,
+    pub uri_pattern: Pattern,
     /// That any of these DAGs refers to.
     pub dag_ids: Vec<String>,
     /// That some DAG refers to.
@@ -70,7 +70,7 @@ pub struct AssetEventRow {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssetEventFilter {
     pub asset_id: Option<i64>,
-    pub name_pattern: Option<String>,
+    pub name_pattern: Pattern,
     pub source_dag_id: Option<String>,
     pub source_task_id: Option<String>,
     pub source_run_id: Option<String>,

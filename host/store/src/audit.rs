@@ -4,7 +4,7 @@ use airlock_core::id::TenantId;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::{Page, Paged, StoreResult};
+use crate::{Page, Paged, Pattern, StoreResult};
 
 /// One request that changed something, by Airflow's word an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,11 +46,11 @@ pub struct AuditFilter {
     pub before: Option<DateTime<Utc>>,
     /// After this moment.
     pub after: Option<DateTime<Utc>>,
-    pub dag_id_pattern: Option<String>,
-    pub run_id_pattern: Option<String>,
-    pub task_id_pattern: Option<String>,
-    pub owner_pattern: Option<String>,
-    pub event_pattern: Option<String>,
+    pub dag_id_pattern: Pattern,
+    pub run_id_pattern: Pattern,
+    pub task_id_pattern: Pattern,
+    pub owner_pattern: Pattern,
+    pub event_pattern: Pattern,
 }
 
 #[async_trait]

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use airlock_core::dag::Dag;
 use airlock_core::id::TenantId;
+use airlock_core::state::RunState;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use crate::{Page, Paged, StoreResult};
+use crate::runs::Span;
+use crate::{Page, Paged, Pattern, StoreResult};
 
 pub use airlock_core::timetable::NextRun;
 
@@ -61,16 +63,27 @@ pub enum PutDagResult {
     Unchanged,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct DagFilter {
-    /// A part of the id, case-insensitive. SQL's `%` and `_` are wildcards, as in Airflow.
-    pub dag_id_pattern: Option<String>,
+    pub dag_id_pattern: Pattern,
     pub dag_ids: Option<Vec<String>>,
     pub tags: Vec<String>,
     /// All of `tags` (true) or any of them.
     pub match_all_tags: bool,
     pub owners: Vec<String>,
     pub paused: Option<bool>,
+    pub display_name_pattern: Pattern,
+    /// Those that this user has picked out (true), or has not.
+    pub favorite_of: Option<(String, bool)>,
+    /// Scheduled on assets (true), or not.
+    pub has_asset_schedule: Option<bool>,
+    /// Scheduled on an asset with this in its name or URI, case-insensitive.
+    pub asset_dependency: Option<String>,
+    /// The newest run is in any of these states, if there are any.
+    pub last_run_states: Vec<RunState>,
+    /// Of the newest run.
+    pub last_run_started_at: Span,
+    pub last_run_ended_at: Span,
 }
 
 #[async_trait]
@@ -79,10 +92,19 @@ pub trait Dags: Send + Sync {
     /// DAG has none. A DAG's `is_paused` is set from the document only when the DAG is new.
     async fn put_dag(&self, put: PutDag<'_>) -> StoreResult<(DagRow, PutDagResult)>;
     async fn dag(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<DagRow>>;
-    /// Orders by `dag_id` (default), `dag_display_name`, `next_dagrun`.
+    /// Orders by `dag_id` (default), `dag_display_name`, `next_dagrun`, and by the newest run's `last_run_state` and
+    /// `last_run_start_date`.
     async fn list_dags(&self, tenant: TenantId, filter: &DagFilter, page: &Page) -> StoreResult<Paged<DagRow>>;
     async fn list_dag_tags(&self, tenant: TenantId) -> StoreResult<Vec<String>>;
     async fn set_dag_paused(&self, tenant: TenantId, dag_id: &str, paused: bool) -> StoreResult<bool>;
+    /// Lets a user pick a DAG out, or take that back; answers whether it was otherwise before.
+    async fn set_dag_favorite(
+        &self,
+        tenant: TenantId,
+        dag_id: &str,
+        username: &str,
+        favorite: bool,
+    ) -> StoreResult<bool>;
     /// Sets when the next run is due, unless the DAG has moved on from `version`; answers whether it did. Wakes nobody.
     async fn set_next_run(
         &self,

@@ -7,8 +7,8 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use crate::runs::Span;
-use crate::{Page, Paged, StoreResult};
+use crate::runs::{Range, Span};
+use crate::{Page, Paged, Pattern, StoreResult};
 
 /// A task instance, as of its newest try.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,13 +118,21 @@ pub struct InstanceFilter {
     pub operators: Vec<String>,
     pub try_numbers: Vec<u32>,
     pub dag_versions: Vec<u32>,
-    pub dag_id_pattern: Option<String>,
-    pub run_id_pattern: Option<String>,
-    pub task_id_pattern: Option<String>,
+    pub dag_id_pattern: Pattern,
+    pub run_id_pattern: Pattern,
+    pub task_id_pattern: Pattern,
+    pub pool_pattern: Pattern,
+    pub queue_pattern: Pattern,
+    pub operator_pattern: Pattern,
+    pub rendered_map_index_pattern: Pattern,
     pub logical_date: Span,
     pub run_after: Span,
     pub started_at: Span,
     pub ended_at: Span,
+    /// Of the last of its times.
+    pub updated_at: Span,
+    /// From its start to its end; of an unfinished instance there is none.
+    pub duration: Range,
 }
 
 #[async_trait]
@@ -137,7 +145,7 @@ pub trait Instances: Send + Sync {
         task_id: &str,
         map_index: i32,
     ) -> StoreResult<Option<InstanceRow>>;
-    /// Orders by `id`, `state`, `duration`, `start_date`, `end_date`, `map_index`, `task_id`, `queued_when`, `logical_date`, `run_after`;
+    /// Orders by `id`, `state`, `duration`, `try_number`, `operator`, `data_interval_start`, `data_interval_end`, `start_date`, `end_date`, `map_index`, `task_id`, `queued_when`, `logical_date`, `run_after`;
     /// by default in the order of the run and of the tasks in the DAG.
     async fn list_instances(
         &self,

@@ -24,6 +24,7 @@ pub mod instances;
 pub mod operators;
 pub mod page;
 pub mod queue;
+pub mod retention;
 pub mod runs;
 pub mod settings;
 #[doc(hidden)]
@@ -33,7 +34,7 @@ pub mod wake;
 pub mod xcoms;
 
 pub use error::{StoreError, StoreResult};
-pub use page::{Page, Paged};
+pub use page::{Page, Paged, Pattern};
 
 /// The whole of it, for the places that hand it on.
 pub trait Store:
@@ -52,6 +53,7 @@ pub trait Store:
     + audit::Audit
     + callbacks::Callbacks
     + deadlines::Deadlines
+    + retention::Retention
 {
 }
 
@@ -71,5 +73,6 @@ impl<T> Store for T where
         + audit::Audit
         + callbacks::Callbacks
         + deadlines::Deadlines
+        + retention::Retention
 {
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use crate::{Page, Paged, StoreResult};
+use crate::{Page, Paged, Pattern, StoreResult};
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
@@ -82,23 +82,51 @@ pub struct Span {
     pub lt: Option<DateTime<Utc>>,
 }
 
+impl Span {
+    /// Whether an instant lies within. Without one, only where nothing is asked for.
+    pub fn contains(&self, instant: Option<DateTime<Utc>>) -> bool {
+        let Some(instant) = instant else { return *self == Self::default() };
+        self.gte.is_none_or(|bound| instant >= bound)
+            && self.gt.is_none_or(|bound| instant > bound)
+            && self.lte.is_none_or(|bound| instant <= bound)
+            && self.lt.is_none_or(|bound| instant < bound)
+    }
+}
+
+/// A span of lengths of time, in seconds, with ends as those of [`Span`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Range {
+    pub gte: Option<f64>,
+    pub gt: Option<f64>,
+    pub lte: Option<f64>,
+    pub lt: Option<f64>,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunFilter {
     /// None: of all DAGs (`~` in paths).
     pub dag_id: Option<String>,
     /// Any of these; an empty list fits nothing.
     pub dag_ids: Option<Vec<String>>,
-    pub dag_id_pattern: Option<String>,
-    pub run_id_pattern: Option<String>,
+    pub dag_id_pattern: Pattern,
+    pub run_id_pattern: Pattern,
     pub states: Vec<RunState>,
     pub run_types: Vec<RunType>,
     pub dag_versions: Vec<u32>,
-    pub triggering_user_pattern: Option<String>,
+    pub triggering_user_pattern: Pattern,
     pub logical_date: Span,
     pub run_after: Span,
     pub started_at: Span,
     pub ended_at: Span,
     pub updated_at: Span,
+    /// From its start to its end; of an unfinished run there is none.
+    pub duration: Range,
+    /// A part of the configuration's JSON, case-insensitive.
+    pub conf_pattern: Pattern,
+    /// That followed from an event of an asset with this in its name or URI, case-insensitive.
+    pub consumed_asset: Option<String>,
+    pub partition_key_pattern: Pattern,
+    pub partition_date: Span,
 }
 
 #[async_trait]

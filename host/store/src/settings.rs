@@ -3,7 +3,7 @@
 use airlock_core::id::TenantId;
 use async_trait::async_trait;
 
-use crate::{Page, Paged, StoreResult};
+use crate::{Page, Paged, Pattern, StoreResult};
 
 /// A value as it lies in the database: encrypted by the vault, which alone can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,13 +89,9 @@ pub trait Settings: Send + Sync {
     /// `AlreadyExists` if the key is taken.
     async fn create_variable(&self, tenant: TenantId, variable: &VariableRow) -> StoreResult<()>;
     async fn variable(&self, tenant: TenantId, key: &str) -> StoreResult<Option<VariableRow>>;
-    /// `pattern` as in [`crate::dags::DagFilter`]. Orders by `key` (default), `_id`... of Airflow map to `key`.
-    async fn list_variables(
-        &self,
-        tenant: TenantId,
-        pattern: Option<&str>,
-        page: &Page,
-    ) -> StoreResult<Paged<VariableRow>>;
+    /// Orders by `key` (default), `_id`... of Airflow map to `key`.
+    async fn list_variables(&self, tenant: TenantId, pattern: &Pattern, page: &Page)
+    -> StoreResult<Paged<VariableRow>>;
     async fn delete_variable(&self, tenant: TenantId, key: &str) -> StoreResult<bool>;
 
     async fn put_connection(&self, tenant: TenantId, connection: &ConnectionRow) -> StoreResult<()>;
@@ -104,7 +100,7 @@ pub trait Settings: Send + Sync {
     async fn list_connections(
         &self,
         tenant: TenantId,
-        pattern: Option<&str>,
+        pattern: &Pattern,
         page: &Page,
     ) -> StoreResult<Paged<ConnectionRow>>;
     async fn delete_connection(&self, tenant: TenantId, conn_id: &str) -> StoreResult<bool>;
@@ -116,7 +112,7 @@ pub trait Settings: Send + Sync {
     async fn list_pools(
         &self,
         tenant: TenantId,
-        pattern: Option<&str>,
+        pattern: &Pattern,
         page: &Page,
     ) -> StoreResult<Paged<(PoolRow, PoolUse)>>;
     /// The default pool cannot be deleted (`Conflict`).

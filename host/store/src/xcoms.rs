@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
-use crate::{Page, Paged, StoreResult};
+use crate::runs::Span;
+use crate::{Page, Paged, Pattern, StoreResult};
 
 /// Whose XCom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,13 @@ pub struct XComFilter {
     pub task_id: Option<String>,
     pub key: Option<String>,
     pub map_index: Option<i32>,
+    pub key_pattern: Pattern,
+    pub dag_id_pattern: Pattern,
+    pub dag_display_name_pattern: Pattern,
+    pub run_id_pattern: Pattern,
+    pub task_id_pattern: Pattern,
+    pub logical_date: Span,
+    pub run_after: Span,
 }
 
 /// See `xcom.selection` in `wit/xcom.wit`.

@@ -64,8 +64,19 @@ async fn a_person_works_by_commands() -> Result<()> {
     says(&mut server.command(&["pools", "set", "narrow", "2"]), 0)?;
     says(&mut server.command(&["connections", "set", "there", "--type", "http", "--host", "http://localhost"]), 0)?;
     says(&mut server.command(&["connections", "delete", "there"]), 0)?;
+    let failed = says(&mut server.command(&["dags", "list-runs", "by_hand", "--state", "failed", "-o", "plain"]), 0)?;
+    assert!(text(&failed.stdout).starts_with("by_hand\ttwo\tfailed"), "{}", text(&failed.stdout));
     says(&mut server.command(&["dags", "delete", "by_hand", "--yes"]), 0)?;
     says(&mut server.command(&["dags", "show", "by_hand"]), 1)?;
+    says(&mut server.command(&["jobs", "check", "--job-type", "SchedulerJob"]), 0)?;
+    let several = says(&mut server.command(&["jobs", "check"]), 1)?;
+    assert!(text(&several.stderr).contains("hint: --allow-multiple"), "{}", text(&several.stderr));
+    says(&mut server.command(&["jobs", "check", "--hostname", "nowhere"]), 1)?;
+    let listed = says(&mut server.command(&["jobs", "list", "--alive", "-o", "plain"]), 0)?;
+    assert_eq!(text(&listed.stdout).lines().count(), 3);
+    let info: Value = serde_json::from_slice(&says(&mut server.command(&["info", "-o", "json"]), 0)?.stdout)?;
+    assert_eq!((&info["scheduler"], &info["user"]), (&json!("healthy"), &json!("admin")));
+    assert_eq!(text(&says(&mut server.command(&["config", "get-value", "worker_slots"]), 0)?.stdout), "32\n");
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! `airlock backfill`.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand, ValueEnum};
+
+use super::moment;
 
 #[derive(Debug, Subcommand)]
 pub enum BackfillCommand {
@@ -58,10 +60,4 @@ pub enum Reprocess {
     None,
     Completed,
     Failed,
-}
-
-/// An RFC 3339 instant, or a date, which stands for its midnight in UTC.
-fn moment(text: &str) -> Result<DateTime<Utc>, String> {
-    let date = || text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc());
-    text.parse().ok().or_else(date).ok_or_else(|| "2026-01-31 or 2026-01-31T06:00:00Z would be right".to_owned())
 }

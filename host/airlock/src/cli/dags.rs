@@ -29,6 +29,7 @@ pub enum DagsCommand {
         tags: Vec<String>,
     },
     /// One DAG.
+    #[command(visible_alias = "details")]
     Show {
         dag_id: String,
         /// The document as it was sent, instead.
@@ -37,7 +38,18 @@ pub enum DagsCommand {
     },
     /// A run's state, and nothing else.
     State { dag_id: String, run_id: String },
+    /// The runs of a DAG, the newest first.
+    ListRuns {
+        /// `~` for all DAGs.
+        dag_id: String,
+        /// Only in this state; may be given several times.
+        #[arg(long = "state", value_name = "STATE")]
+        states: Vec<String>,
+        #[arg(long, short, default_value_t = 25)]
+        number: u32,
+    },
     /// The versions of a DAG, the newest first.
+    #[command(visible_alias = "list-versions")]
     Versions { dag_id: String },
     /// What has changed from one version to another.
     Diff {
@@ -88,7 +100,7 @@ pub struct TriggerDag {
     pub wait: bool,
 }
 
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct TestDag {
     /// The DAG document.
     pub file: PathBuf,

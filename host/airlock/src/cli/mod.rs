@@ -4,6 +4,8 @@ mod access;
 mod assets;
 mod backfill;
 mod dags;
+mod db;
+mod jobs;
 mod operators;
 mod runs;
 mod server;
@@ -18,11 +20,13 @@ pub use access::{Login, TenantsCommand, TokensCommand, UsersCommand};
 pub use assets::{AssetsCommand, Which as AssetWhich};
 pub use backfill::{BackfillCommand, CreateBackfill};
 pub use dags::{DagsCommand, TestDag, TriggerDag};
+pub use db::{CleanDb, DbCommand, DropArchived, ExportArchived, Which as CleanWhich, moment};
+pub use jobs::{CheckJobs, JobsCommand};
 pub use operators::{OperatorsCommand, TestOperator};
 pub use runs::{ClearRun, RunId, RunsCommand};
-pub use server::{CompileModule, DbCommand, ServerFlags};
+pub use server::{CompileModule, ServerFlags};
 pub use settings::{ConnectionsCommand, PoolsCommand, SetConnection, VariablesCommand};
-pub use tasks::{ClearTasks, TaskId, TasksCommand};
+pub use tasks::{ClearTasks, LocalTask, TaskId, TasksCommand};
 
 use crate::output::Format;
 
@@ -124,8 +128,13 @@ pub enum Command {
     #[command(subcommand)]
     Tokens(TokensCommand),
 
+    /// The processes that take part.
+    #[command(subcommand)]
+    Jobs(JobsCommand),
     /// The version of this program, and of the server where one answers.
     Version,
+    /// What somebody who helps would ask for first: versions, places, health, and who you are.
+    Info,
     /// The configuration, and where each value comes from.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -140,7 +149,10 @@ pub enum Command {
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
     /// Every setting, its value and its origin.
+    #[command(visible_alias = "list")]
     Show,
+    /// The value of one setting, and nothing else.
+    GetValue { setting: String },
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! `airlock standalone | api | scheduler | worker | db`.
+//! `airlock standalone | api | scheduler | worker`.
 
 use std::ffi::OsString;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 /// What server processes take; each is a key of the configuration.
 #[derive(Debug, Default, Args)]
@@ -46,16 +46,6 @@ impl ServerFlags {
         .filter_map(|(key, value)| Some((key, value?)))
         .collect()
     }
-}
-
-#[derive(Debug, Subcommand)]
-pub enum DbCommand {
-    /// Brings the database to the shape that this program needs.
-    Migrate(ServerFlags),
-    /// Says whether the database can be reached and has that shape.
-    Check(ServerFlags),
-    /// Seals every secret with a new key. Servers that run have to be started again.
-    RotateKey(ServerFlags),
 }
 
 /// What the sandbox tells its child; see `airlock_sandbox::compile_child`.

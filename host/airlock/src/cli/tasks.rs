@@ -3,6 +3,8 @@
 use chrono::{DateTime, Utc};
 use clap::{Args, Subcommand};
 
+use super::TestDag;
+
 #[derive(Debug, Args)]
 pub struct TaskId {
     pub dag_id: String,
@@ -36,6 +38,10 @@ pub enum TasksCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Runs one task of a DAG document in the sandbox of this program, without a server and whatever its upstream tasks say.
+    Test(LocalTask),
+    /// Shows a task's arguments with their templates rendered, without a server and without running it.
+    Render(LocalTask),
     /// Every try of a task in a run.
     Tries(TaskId),
     /// The XComs of a task in a run; with a key, its value alone.
@@ -45,6 +51,15 @@ pub enum TasksCommand {
         #[arg(long)]
         key: Option<String>,
     },
+}
+
+/// A task of a DAG document on this machine.
+#[derive(Clone, Debug, Args)]
+pub struct LocalTask {
+    #[command(flatten)]
+    pub dag: TestDag,
+    /// The task, by its id.
+    pub task_id: String,
 }
 
 #[derive(Debug, Args)]

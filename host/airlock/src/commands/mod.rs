@@ -1,12 +1,14 @@
 //! What each command does; a noun is a folder, a verb is a file.
 
 mod access;
-mod ask;
+pub mod ask;
 mod assets;
 mod backfill;
 mod completions;
 mod config_show;
 mod dags;
+mod info;
+mod jobs;
 mod operators;
 mod runs;
 pub mod settings;
@@ -39,7 +41,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Api(_) => server::api(&session.config).await,
         Command::Scheduler(_) => server::scheduler(&session.config).await,
         Command::Worker(_) => server::worker(&session.config).await,
-        Command::Db(command) => server::db(&command, &session.config).await,
+        Command::Db(command) => server::db(&command, session).await,
         Command::Dags(command) => dags::run(command, session).await,
         Command::Runs(command) => runs::run(command, session).await,
         Command::Assets(command) => assets::run(command, session).await,
@@ -53,8 +55,11 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Tenants(command) => access::tenants::run(command, session).await,
         Command::Users(command) => access::users::run(command, session).await,
         Command::Tokens(command) => access::tokens::run(command, session).await,
+        Command::Jobs(command) => jobs::run(command, session).await,
         Command::Version => version::run(session).await,
+        Command::Info => info::run(session).await,
         Command::Config(ConfigCommand::Show) => config_show::run(session),
+        Command::Config(ConfigCommand::GetValue { setting }) => config_show::value(&setting, session),
         Command::Completions { shell } => completions::run(shell),
         // Done before there is a session; see `main`.
         Command::CompileModule(_) => Ok(()),

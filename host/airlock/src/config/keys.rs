@@ -29,7 +29,13 @@ pub const KEYS: &[Key] = &[
     key("worker_slots", Some("32"), "how many tries a worker runs at once"),
     key("queues", Some("default"), "the queues that a worker takes tries from, separated by commas"),
     key("lease", Some("30"), "seconds without a sign of life after which a try or a run is taken from its process"),
+    key(
+        "retention_interval",
+        Some("600"),
+        "seconds between passes that remove what tenants' retention says is too old",
+    ),
     key("grace", Some("30"), "seconds that running tries have after a stop was asked for"),
+    key("expose_config", Some("false"), "whether the API shows the configuration, secrets hidden"),
     key("url", None, "the server that client commands speak to"),
     secret("token", "the token that client commands show; `airlock login` stores one"),
     key("output", Some("table"), "how results are written: table, json, yaml or plain"),

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+pub use keys::Key;
 pub use layers::{Origin, Sources, Value};
 
 use crate::failure::Failure;
@@ -56,6 +57,8 @@ impl Config {
         self.worker_slots()?;
         self.grace()?;
         self.lease()?;
+        self.retention_interval()?;
+        self.expose_config()?;
         self.output()?;
         match self.text("log_format") {
             Some("text" | "json") | None => Ok(()),
@@ -135,6 +138,20 @@ impl Config {
     /// How long a scheduler's or worker's lease lasts without a sign of life.
     pub fn lease(&self) -> Result<Duration> {
         self.required("lease", "a number of whole seconds").map(Duration::from_secs)
+    }
+
+    /// How long a scheduler waits between passes over what is too old.
+    pub fn retention_interval(&self) -> Result<Duration> {
+        let seconds = self.required("retention_interval", "a number of whole seconds, 1 or more")?;
+        match seconds {
+            0 => Err(self.fault("retention_interval", "0", "a number of whole seconds, 1 or more")),
+            seconds => Ok(Duration::from_secs(seconds)),
+        }
+    }
+
+    /// Whether the API may show the configuration to those who look after the system.
+    pub fn expose_config(&self) -> Result<bool> {
+        self.required("expose_config", "`true` or `false`")
     }
 
     pub fn url(&self) -> Option<&str> {

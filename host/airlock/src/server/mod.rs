@@ -6,6 +6,7 @@ mod execution;
 mod first_start;
 mod listen;
 mod parts;
+mod retention;
 mod roles;
 mod standalone;
 mod stop;
@@ -44,7 +45,7 @@ pub async fn api(config: &Config) -> Result<()> {
     let credentials = first_start::credentials(&parts, config, tenant, &url).await?;
     let execution = Execution::new(&parts, config)?;
     let mut roles = Roles::new(parts, stop);
-    roles.api(&execution, listener);
+    roles.api(&execution, listener, config)?;
     if let Some(folder) = config.operators() {
         upload_folder(&Client::with(&credentials.url, credentials.token)?, &folder).await?;
     }

@@ -1,6 +1,6 @@
 //! The roles of a process, each a task of the runtime. If one ends, all are stopped.
 
-use airlock_api::{ApiState, Settings};
+use airlock_api::{ApiState, ConfigOption, ConfigSection, Settings};
 use airlock_scheduler::{Scheduler, SchedulerOptions};
 use airlock_worker::{Worker, WorkerOptions, WorkerParts};
 use anyhow::{Context, Result};
@@ -11,7 +11,8 @@ use super::alive;
 use super::execution::{Execution, Inspector, Tester};
 use super::listen::Listener;
 use super::parts::Parts;
-use crate::config::Config;
+use super::retention;
+use crate::config::{Config, Key, Value};
 
 pub struct Roles {
     parts: Parts,
@@ -24,7 +25,7 @@ impl Roles {
         Self { parts, stop, tasks: JoinSet::new() }
     }
 
-    pub fn api(&mut self, execution: &Execution, listener: Listener) {
+    pub fn api(&mut self, execution: &Execution, listener: Listener, config: &Config) -> Result<()> {
         let Parts { store, blobs, vault, wake, clock, .. } = self.parts.clone();
         let state = ApiState::new(airlock_api::Parts {
             store,
@@ -34,10 +35,11 @@ impl Roles {
             connection_tester: std::sync::Arc::new(Tester(execution.hooks.clone())),
             wake,
             clock,
-            settings: Settings::default(),
+            settings: Settings { exposed_config: exposed(config)?, ..Settings::default() },
         });
         self.tell("api", Vec::new());
         self.tasks.spawn(listener.serve(airlock_api::router(state), self.stop.clone()));
+        Ok(())
     }
 
     pub fn scheduler(&mut self, config: &Config) -> Result<()> {
@@ -47,6 +49,11 @@ impl Roles {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             scheduler.run(stop).await;
+            Ok(())
+        });
+        let keeping = retention::keep(self.parts.clone(), config.retention_interval()?, self.stop.clone());
+        self.tasks.spawn(async move {
+            keeping.await;
             Ok(())
         });
         Ok(())
@@ -102,4 +109,18 @@ impl Roles {
         }
         outcome
     }
+}
+
+/// The configuration as the API may show it.
+fn exposed(config: &Config) -> Result<Option<Vec<ConfigSection>>> {
+    if !config.expose_config()? {
+        return Ok(None);
+    }
+    let option = |(key, value): (&Key, Option<&Value>)| {
+        let value = value?;
+        let shown = if key.secret { "< hidden >" } else { value.text.as_str() };
+        Some(ConfigOption { key: key.name.to_owned(), value: shown.to_owned() })
+    };
+    let options = config.entries().filter_map(option).collect();
+    Ok(Some(vec![ConfigSection { name: "airlock".to_owned(), options }]))
 }

@@ -1,6 +1,11 @@
 //! Every role in one process, on SQLite.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use airlock_core::dag::Dag;
+use airlock_core::id::TenantId;
+use airlock_store::Store;
+use anyhow::{Context, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::execution::Execution;
@@ -15,6 +20,8 @@ use crate::config::Config;
 pub struct Standalone {
     roles: Roles,
     credentials: Credentials,
+    store: Arc<dyn Store>,
+    tenant: TenantId,
 }
 
 impl Standalone {
@@ -25,11 +32,12 @@ impl Standalone {
         let tenant = first_start::people(&parts).await?;
         let credentials = first_start::credentials(&parts, config, tenant, &listener.url()).await?;
         let execution = Execution::new(&parts, config)?;
+        let store = parts.store.clone();
         let mut roles = Roles::new(parts, stop);
         roles.worker(&execution, config)?;
         roles.scheduler(config)?;
-        roles.api(&execution, listener);
-        let standalone = Self { roles, credentials };
+        roles.api(&execution, listener, config)?;
+        let standalone = Self { roles, credentials, store, tenant };
         if let Some(folder) = config.operators() {
             upload::folder(&standalone.client()?, &folder).await?;
         }
@@ -43,6 +51,12 @@ impl Standalone {
     /// As the administrator.
     pub fn client(&self) -> Result<Client> {
         Client::with(&self.credentials.url, self.credentials.token.clone())
+    }
+
+    /// A DAG of the tenant `default`.
+    pub async fn dag(&self, dag_id: &str) -> Result<Arc<Dag>> {
+        let row = self.store.dag(self.tenant, dag_id).await?;
+        Ok(row.with_context(|| format!("there is no DAG `{dag_id}`"))?.dag)
     }
 
     /// Waits until everything has stopped, by request or by a fault.

@@ -1,13 +1,12 @@
 use airlock_core::access::{Action, Resource};
 use airlock_store::StoreError;
 use airlock_store::assets::AssetEventFilter;
-use airlock_store::runs::Span;
 use axum::Json;
 use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Instant, Order, PageQuery, Path, Principal, Query, Unsupported, ValidJson, pattern};
+use crate::extract::{Instant, Order, PageQuery, Path, Principal, Query, Unsupported, ValidJson, pattern, span};
 use crate::lookup;
 use crate::models::{AssetEventBody, AssetEventCollection, AssetEventResponse};
 use crate::problem::{Answer, Problem, Refusals};
@@ -32,6 +31,7 @@ pub struct Filter {
     source_run_id: Option<String>,
     source_map_index: Option<i32>,
     name_pattern: Option<String>,
+    name_prefix_pattern: Option<String>,
     timestamp_gte: Option<Instant>,
     timestamp_gt: Option<Instant>,
     timestamp_lte: Option<Instant>,
@@ -40,20 +40,14 @@ pub struct Filter {
 
 impl Filter {
     fn events(self) -> AssetEventFilter {
-        let instant = |bound: Option<Instant>| bound.map(|bound| bound.0);
         AssetEventFilter {
             asset_id: self.asset_id,
-            name_pattern: pattern(self.name_pattern),
+            name_pattern: pattern(&self.name_pattern, &self.name_prefix_pattern),
             source_dag_id: self.source_dag_id,
             source_task_id: self.source_task_id,
             source_run_id: self.source_run_id,
             source_map_index: self.source_map_index,
-            timestamp: Span {
-                gte: instant(self.timestamp_gte),
-                gt: instant(self.timestamp_gt),
-                lte: instant(self.timestamp_lte),
-                lt: instant(self.timestamp_lt),
-            },
+            timestamp: span(self.timestamp_gte, self.timestamp_gt, self.timestamp_lte, self.timestamp_lt),
         }
     }
 }

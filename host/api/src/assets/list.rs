@@ -18,7 +18,9 @@ const ORDER: &Order =
 #[serde(default)]
 pub struct Filter {
     name_pattern: Option<String>,
+    name_prefix_pattern: Option<String>,
     uri_pattern: Option<String>,
+    uri_prefix_pattern: Option<String>,
     /// That any of these DAGs produces, uses or follows.
     dag_ids: Vec<String>,
     /// That some DAG produces, uses or follows.
@@ -27,7 +29,14 @@ pub struct Filter {
 
 impl Default for Filter {
     fn default() -> Self {
-        Self { name_pattern: None, uri_pattern: None, dag_ids: Vec::new(), only_active: true }
+        Self {
+            name_pattern: None,
+            name_prefix_pattern: None,
+            uri_pattern: None,
+            uri_prefix_pattern: None,
+            dag_ids: Vec::new(),
+            only_active: true,
+        }
     }
 }
 
@@ -43,8 +52,8 @@ pub async fn get_assets(
 ) -> Answer<Json<AssetCollection>> {
     principal.may(Action::Read, Resource::Asset)?;
     let filter = AssetFilter {
-        name_pattern: pattern(filter.name_pattern),
-        uri_pattern: pattern(filter.uri_pattern),
+        name_pattern: pattern(&filter.name_pattern, &filter.name_prefix_pattern),
+        uri_pattern: pattern(&filter.uri_pattern, &filter.uri_prefix_pattern),
         dag_ids: filter.dag_ids,
         only_active: filter.only_active,
     };
@@ -52,10 +61,23 @@ pub async fn get_assets(
     Ok(Json(AssetCollection { assets: found.items.into_iter().map(Into::into).collect(), total_entries: found.total }))
 }
 
+/// What aliases would be searched by.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default)]
+pub struct AliasFilter {
+    name_pattern: Option<String>,
+    name_prefix_pattern: Option<String>,
+}
+
 /// Airflow's aliases of assets: there are none here.
-#[utoipa::path(get, path = "/assets/aliases", tag = "Asset", operation_id = "get_asset_aliases",
+#[utoipa::path(get, path = "/assets/aliases", tag = "Asset", operation_id = "get_asset_aliases", params(PageQuery, AliasFilter),
     responses((status = 200, body = AssetAliasCollection), Refusals))]
-pub async fn get_asset_aliases(principal: Principal) -> Answer<Json<AssetAliasCollection>> {
+pub async fn get_asset_aliases(
+    principal: Principal,
+    _: Query<PageQuery>,
+    _: Query<AliasFilter>,
+) -> Answer<Json<AssetAliasCollection>> {
     principal.may(Action::Read, Resource::Asset)?;
     Ok(Json(AssetAliasCollection { asset_aliases: Vec::new(), total_entries: 0 }))
 }

@@ -35,7 +35,7 @@ pub async fn create_backfill(
         conf: request.conf.as_ref(),
         reprocess: request.reprocess,
         max_active_runs: body.max_active_runs,
-        on_latest_version: body.run_on_latest_version.unwrap_or(true),
+        on_latest_version: body.run_on_latest_version.or(row.dag.rerun_with_latest_version).unwrap_or(true),
         triggering_user: Some(&principal.username),
         slots: &slots,
         now,

@@ -18,6 +18,7 @@ const ORDER: &Order = &[
     ("description", "description"),
     ("host", "host"),
     ("port", "port"),
+    ("team_name", ""),
 ];
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -25,6 +26,7 @@ const ORDER: &Order = &[
 #[serde(default)]
 pub struct Filter {
     connection_id_pattern: Option<String>,
+    connection_id_prefix_pattern: Option<String>,
 }
 
 /// Connections.
@@ -38,8 +40,8 @@ pub async fn get_connections(
     Query(filter): Query<Filter>,
 ) -> Answer<Json<ConnectionCollection>> {
     principal.may(Action::Read, Resource::Connection)?;
-    let pattern = pattern(filter.connection_id_pattern);
-    let rows = state.store.list_connections(principal.tenant, pattern.as_deref(), &page.page(ORDER)?).await?;
+    let pattern = pattern(&filter.connection_id_pattern, &filter.connection_id_prefix_pattern);
+    let rows = state.store.list_connections(principal.tenant, &pattern, &page.page(ORDER)?).await?;
     let secrets = Secrets::of(&state, &principal);
     let connections = rows.items.into_iter().map(|row| ConnectionResponse::new(secrets, row)).collect::<Answer<_>>()?;
     Ok(Json(ConnectionCollection { connections, total_entries: rows.total }))

@@ -39,7 +39,7 @@ pub async fn clear_dag_run(
     let options = Options {
         only_failed: body.only_failed,
         only_new: body.only_new,
-        on_latest_version: body.run_on_latest_version.unwrap_or(false),
+        on_latest_version: body.run_on_latest_version,
         note: body.note.as_deref(),
     };
     let request = options.request(&state, &principal)?;
@@ -68,7 +68,7 @@ pub async fn clear_dag_runs(
     let options = Options {
         only_failed: body.only_failed,
         only_new: body.only_new,
-        on_latest_version: body.run_on_latest_version.unwrap_or(false),
+        on_latest_version: body.run_on_latest_version,
         note: body.note.as_deref(),
     };
     let request = options.request(&state, &principal)?;
@@ -93,7 +93,7 @@ pub async fn clear_dag_runs(
 struct Options<'a> {
     only_failed: bool,
     only_new: bool,
-    on_latest_version: bool,
+    on_latest_version: Option<bool>,
     note: Option<&'a str>,
 }
 

@@ -1,4 +1,5 @@
 use airlock_core::access::{Action, Resource};
+use airlock_store::Pattern;
 use airlock_store::runs::RunFilter;
 use axum::Json;
 use axum::extract::State;
@@ -36,6 +37,8 @@ pub async fn get_list_dag_runs_batch(
         started_at: body.spans.started_at(),
         ended_at: body.spans.ended_at(),
         updated_at: body.spans.updated_at(),
+        duration: body.durations.range(),
+        conf_pattern: body.conf_contains.as_deref().map(Pattern::part).unwrap_or_default(),
         ..RunFilter::default()
     };
     let runs = state.store.list_runs(principal.tenant, &filter, &page.page(ORDER)?).await?;

@@ -30,6 +30,9 @@ const ORDER: &Order = &[
     ("start_date", "start_date"),
     ("end_date", "end_date"),
     ("updated_at", "updated_at"),
+    ("conf", "conf"),
+    ("duration", "duration"),
+    ("partition_date", "partition_date"),
 ];
 
 pub(crate) async fn response(store: &dyn Store, tenant: TenantId, row: RunRow) -> Answer<DagRunResponse> {

@@ -10,7 +10,8 @@ use crate::models::DagVersionCollection;
 use crate::problem::{Answer, Problem, Refusals};
 use crate::state::ApiState;
 
-const ORDER: &Order = &[("id", "version_number"), ("version_number", "version_number")];
+const ORDER: &Order =
+    &[("id", "version_number"), ("version_number", "version_number"), ("bundle_name", ""), ("bundle_version", "")];
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use airlock_core::dag::{CatalogueEntry, Dag, OperatorVersion, ResolvedOperator, SnapshotCatalogue, parse};
 use airlock_core::id::TenantId;
 use airlock_store::operators::OperatorRow;
-use airlock_store::{Page, Store};
+use airlock_store::{Page, Pattern, Store};
 
 use crate::problem::{Answer, Problem};
 
@@ -15,7 +15,7 @@ const POOLS: u32 = 10_000;
 pub async fn catalogue(store: &dyn Store, tenant: TenantId) -> Answer<SnapshotCatalogue> {
     let operators = store.list_operators(tenant).await?;
     let page = Page { limit: POOLS, ..Page::default() };
-    let pools = store.list_pools(tenant, None, &page).await?;
+    let pools = store.list_pools(tenant, &Pattern::default(), &page).await?;
     Ok(SnapshotCatalogue::new(
         operators.into_iter().map(operator_version),
         pools.items.into_iter().map(|(pool, _)| pool.name),

@@ -1,4 +1,6 @@
 use airlock_core::access::{Action, Resource};
+use airlock_store::Page;
+use airlock_store::dags::DagFilter;
 use axum::Json;
 use axum::extract::State;
 
@@ -22,5 +24,11 @@ pub async fn get_dag_details(
     let row = lookup::dag(store, tenant, &dag_id).await?;
     let latest = store.dag_version(tenant, &dag_id, row.version).await?;
     let runs = store.count_runs(tenant, &dag_id).await?;
-    Ok(Json(DagDetailsResponse::new(&row, latest.as_ref(), &runs)))
+    let picked = DagFilter {
+        dag_ids: Some(vec![dag_id]),
+        favorite_of: Some((principal.username, true)),
+        ..DagFilter::default()
+    };
+    let is_favorite = store.list_dags(tenant, &picked, &Page::default()).await?.total > 0;
+    Ok(Json(DagDetailsResponse::new(&row, latest.as_ref(), &runs, is_favorite)))
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 pub mod delete;
 pub mod details;
+pub mod favorite;
 pub mod get;
 pub mod list;
 pub mod next_runs;

@@ -30,7 +30,7 @@ pub async fn patch_dag(
     Ok(Json((&row).into()))
 }
 
-/// Pauses several DAGs, or lets them go on: those that `dag_id_pattern` fits. Without it, none.
+/// Pauses several DAGs, or lets them go on: those that `dag_id_pattern` (or `dag_id_prefix_pattern`) fits. Without it, none.
 #[utoipa::path(patch, path = "/dags", tag = "DAG", operation_id = "patch_dags", params(PageQuery, Filter, UpdateMask),
     request_body = DagPatchBody, responses((status = 200, body = DagCollection), Refusals))]
 pub async fn patch_dags(
@@ -44,10 +44,12 @@ pub async fn patch_dags(
 ) -> Answer<Json<DagCollection>> {
     principal.may(Action::Update, Resource::Dag)?;
     check_mask(&mask)?;
-    if filter.dag_id_pattern.as_deref().is_none_or(str::is_empty) {
+    let named = [&filter.dag_id_pattern, &filter.dag_id_prefix_pattern];
+    if named.into_iter().all(|pattern| pattern.as_deref().is_none_or(str::is_empty)) {
         return Ok(Json(DagCollection { dags: Vec::new(), total_entries: 0 }));
     }
-    let mut dags = state.store.list_dags(principal.tenant, &filter.dags()?, &page.page(&[])?).await?;
+    let mut dags =
+        state.store.list_dags(principal.tenant, &filter.dags(&principal.username)?, &page.page(&[])?).await?;
     for row in &mut dags.items {
         pause(&state, row, body.is_paused).await?;
         row.is_paused = body.is_paused;

@@ -4,7 +4,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Order, PageQuery, Principal, Query, Unsupported};
+use crate::extract::{Order, PageQuery, Principal, Query, Unsupported, pattern};
 use crate::models::DagTagCollection;
 use crate::problem::{Answer, Refusals};
 use crate::state::ApiState;
@@ -17,6 +17,7 @@ const ORDER: &Order = &[("name", "name")];
 pub struct Filter {
     /// A part of the tag.
     tag_name_pattern: Option<String>,
+    tag_name_prefix_pattern: Option<String>,
 }
 
 /// The tags of all DAGs.
@@ -32,10 +33,8 @@ pub async fn get_dag_tags(
     principal.may(Action::Read, Resource::Dag)?;
     let page = page.page(ORDER)?;
     let mut tags = state.store.list_dag_tags(principal.tenant).await?;
-    if let Some(part) = filter.tag_name_pattern.filter(|part| part != "~" && part != "%") {
-        let part = part.trim_matches('%').to_lowercase();
-        tags.retain(|tag| tag.to_lowercase().contains(&part));
-    }
+    let pattern = pattern(&filter.tag_name_pattern, &filter.tag_name_prefix_pattern);
+    tags.retain(|tag| pattern.fits(tag));
     tags.sort();
     if page.order_by.first().is_some_and(|(_, descending)| *descending) {
         tags.reverse();

@@ -21,6 +21,7 @@ const ORDER: &Order = &[
     ("event", "event"),
     ("owner", "owner"),
     ("extra", "extra"),
+    ("logical_date", ""),
 ];
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -39,10 +40,15 @@ pub struct Filter {
     before: Option<Instant>,
     after: Option<Instant>,
     dag_id_pattern: Option<String>,
+    dag_id_prefix_pattern: Option<String>,
     task_id_pattern: Option<String>,
+    task_id_prefix_pattern: Option<String>,
     run_id_pattern: Option<String>,
+    run_id_prefix_pattern: Option<String>,
     owner_pattern: Option<String>,
+    owner_prefix_pattern: Option<String>,
     event_pattern: Option<String>,
+    event_prefix_pattern: Option<String>,
 }
 
 /// What was done, oldest first.
@@ -68,11 +74,11 @@ pub async fn get_event_logs(
         included_events,
         before: filter.before.map(|before| before.0),
         after: filter.after.map(|after| after.0),
-        dag_id_pattern: pattern(filter.dag_id_pattern),
-        run_id_pattern: pattern(filter.run_id_pattern),
-        task_id_pattern: pattern(filter.task_id_pattern),
-        owner_pattern: pattern(filter.owner_pattern),
-        event_pattern: pattern(filter.event_pattern),
+        dag_id_pattern: pattern(&filter.dag_id_pattern, &filter.dag_id_prefix_pattern),
+        run_id_pattern: pattern(&filter.run_id_pattern, &filter.run_id_prefix_pattern),
+        task_id_pattern: pattern(&filter.task_id_pattern, &filter.task_id_prefix_pattern),
+        owner_pattern: pattern(&filter.owner_pattern, &filter.owner_prefix_pattern),
+        event_pattern: pattern(&filter.event_pattern, &filter.event_prefix_pattern),
     };
     let found = state.store.list_audit(principal.tenant, &filter, &page.page(ORDER)?).await?;
     Ok(Json(EventLogCollection {

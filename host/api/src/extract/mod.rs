@@ -2,6 +2,7 @@
 
 mod cursor;
 mod document;
+mod durations;
 mod instant;
 mod json;
 mod mask;
@@ -14,6 +15,7 @@ mod unsupported;
 
 pub use cursor::CursorQuery;
 pub use document::Document;
+pub use durations::Durations;
 pub use instant::Instant;
 pub use json::{Patch, ValidJson, read_json, refuse_rest};
 pub use mask::UpdateMask;

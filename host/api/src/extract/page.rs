@@ -1,6 +1,6 @@
 //! Pages of lists.
 
-use airlock_store::Page;
+use airlock_store::{Page, Pattern};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -27,14 +27,15 @@ impl Default for PageQuery {
     }
 }
 
-/// The attributes that a list can be ordered by: as the API names them, and as the store does.
+/// The attributes that a list can be ordered by: as the API names them, and as the store does. Without a name in the store, an
+/// attribute is the same of all.
 pub type Order = [(&'static str, &'static str)];
 
 impl PageQuery {
     /// # Errors
     /// 400 for an attribute that the list cannot be ordered by, as in Airflow.
     pub fn page(&self, order: &Order) -> Answer<Page> {
-        let order_by = self.order_by.iter().map(|text| {
+        let order_by = self.order_by.iter().filter(|text| !text.is_empty()).map(|text| {
             let (name, descending) = text.strip_prefix('-').map_or((text.as_str(), false), |name| (name, true));
             let known = order.iter().find(|(known, _)| *known == name);
             known.map(|(_, column)| ((*column).to_owned(), descending)).ok_or_else(|| {
@@ -45,12 +46,14 @@ impl PageQuery {
         Ok(Page {
             limit: self.limit.min(LARGEST_PAGE),
             offset: self.offset,
-            order_by: order_by.collect::<Answer<_>>()?,
+            order_by: order_by
+                .filter(|field| !matches!(field, Ok((column, _)) if column.is_empty()))
+                .collect::<Answer<_>>()?,
         })
     }
 }
 
-/// A search pattern as the store reads it: Airflow's `~` matches everything.
-pub fn pattern(text: Option<String>) -> Option<String> {
-    text.filter(|text| !text.is_empty()).map(|text| if text == "~" { "%".to_owned() } else { text })
+/// `*_pattern` and `*_prefix_pattern` of a list.
+pub fn pattern(part: &Option<String>, prefix: &Option<String>) -> Pattern {
+    Pattern::new(part.as_deref(), prefix.as_deref())
 }

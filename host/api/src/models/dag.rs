@@ -157,7 +157,7 @@ pub struct DagDetailsResponse {
 }
 
 impl DagDetailsResponse {
-    pub fn new(row: &DagRow, latest: Option<&DagVersion>, runs: &[(RunState, u64)]) -> Self {
+    pub fn new(row: &DagRow, latest: Option<&DagVersion>, runs: &[(RunState, u64)], is_favorite: bool) -> Self {
         let dag = &row.dag;
         let default_args = latest
             .and_then(|version| serde_json::from_str::<Map<String, Value>>(&version.source).ok())
@@ -181,9 +181,9 @@ impl DagDetailsResponse {
             timezone: Some(dag.timezone.clone()),
             last_parsed: Some(row.updated_at),
             default_args,
-            rerun_with_latest_version: None,
+            rerun_with_latest_version: dag.rerun_with_latest_version,
             owner_links: None,
-            is_favorite: false,
+            is_favorite,
             active_runs_count: runs
                 .iter()
                 .filter(|(state, _)| *state == RunState::Running)

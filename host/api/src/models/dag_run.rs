@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use super::{DagVersionResponse, display_name, duration};
-use crate::extract::{Instant, Spans};
+use crate::extract::{Durations, Instant, Spans};
 
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DAGRunResponse)]
@@ -132,8 +132,13 @@ pub struct DagRunsBatchBody {
     #[serde(default)]
     #[schema(value_type = Option<Vec<String>>)]
     pub states: Option<Vec<Option<RunState>>>,
+    /// A part of the configuration, as JSON.
+    #[serde(default)]
+    pub conf_contains: Option<String>,
     #[serde(flatten)]
     pub spans: Spans,
+    #[serde(flatten)]
+    pub durations: Durations,
     /// What is no member of the body, or none that is supported; refused.
     #[serde(flatten)]
     #[schema(ignore)]

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::{DagVersionResponse, Entries, batch_limit, display_name, duration, task_display_name};
-use crate::extract::Spans;
+use crate::extract::{Durations, Spans};
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TaskInstanceResponse {
@@ -185,6 +185,8 @@ pub struct TaskInstancesBatchBody {
     pub order_by: Option<String>,
     #[serde(flatten)]
     pub spans: Spans,
+    #[serde(flatten)]
+    pub durations: Durations,
     /// What is no member of the body, or none that is supported; refused.
     #[serde(flatten)]
     #[schema(ignore)]

@@ -19,7 +19,7 @@ async fn find(store: &dyn Store, tenant: TenantId, name: &str, version: &str) ->
 }
 
 /// Operators with their versions, from rows that are sorted by name and the newest version first.
-fn grouped(rows: Vec<OperatorRow>) -> Vec<OperatorResponse> {
+pub fn grouped(rows: Vec<OperatorRow>) -> Vec<OperatorResponse> {
     let mut operators: Vec<OperatorResponse> = Vec::new();
     for row in rows {
         // A bare name never stands for a pre-release; see `core::dag::SnapshotCatalogue`.

@@ -16,6 +16,7 @@ const ORDER: &Order = &[("id", "name"), ("pool", "name"), ("name", "name")];
 #[serde(default)]
 pub struct Filter {
     pool_name_pattern: Option<String>,
+    pool_name_prefix_pattern: Option<String>,
 }
 
 /// Pools.
@@ -28,7 +29,7 @@ pub async fn get_pools(
     Query(filter): Query<Filter>,
 ) -> Answer<Json<PoolCollection>> {
     principal.may(Action::Read, Resource::Pool)?;
-    let pattern = pattern(filter.pool_name_pattern);
-    let pools = state.store.list_pools(principal.tenant, pattern.as_deref(), &page.page(ORDER)?).await?;
+    let pattern = pattern(&filter.pool_name_pattern, &filter.pool_name_prefix_pattern);
+    let pools = state.store.list_pools(principal.tenant, &pattern, &page.page(ORDER)?).await?;
     Ok(Json(PoolCollection { pools: pools.items.into_iter().map(Into::into).collect(), total_entries: pools.total }))
 }

@@ -48,7 +48,7 @@ pub async fn post_clear_task_instances(
         state: &state,
         principal: &principal,
         reset_runs: body.reset_dag_runs,
-        on_latest_version: body.run_on_latest_version.unwrap_or(false),
+        on_latest_version: body.run_on_latest_version,
         prevent_running: body.prevent_running_task,
     };
     let runs = runs.into_iter().map(|run| (dag.clone(), run)).collect();

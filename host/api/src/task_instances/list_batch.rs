@@ -39,6 +39,8 @@ pub async fn get_task_instances_batch(
         run_after: body.spans.run_after(),
         started_at: body.spans.started_at(),
         ended_at: body.spans.ended_at(),
+        updated_at: body.spans.updated_at(),
+        duration: body.durations.range(),
         ..InstanceFilter::default()
     };
     let rows = state.store.list_instances(principal.tenant, &filter, &page.page(ORDER)?).await?;

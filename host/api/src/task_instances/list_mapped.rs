@@ -4,7 +4,7 @@ use axum::extract::State;
 
 use super::list::Filter;
 use super::{ORDER, responses};
-use crate::extract::{PageQuery, Path, Principal, Query, Spans, Unsupported};
+use crate::extract::{Durations, PageQuery, Path, Principal, Query, Spans, Unsupported};
 use crate::lookup;
 use crate::models::{Entries, TaskInstanceCollection, task_of};
 use crate::problem::{Answer, Problem, Refusals};
@@ -14,8 +14,9 @@ use crate::state::ApiState;
 #[utoipa::path(get, path = "/dags/{dag_id}/dagRuns/{dag_run_id}/taskInstances/{task_id}/listMapped",
     tag = "Task Instance", operation_id = "get_mapped_task_instances",
     params(("dag_id" = String, Path), ("dag_run_id" = String, Path), ("task_id" = String, Path), PageQuery, Spans,
-        Filter),
+        Durations, Filter),
     responses((status = 200, body = TaskInstanceCollection), Refusals))]
+#[expect(clippy::too_many_arguments, reason = "one extractor for each part of the request")]
 pub async fn get_mapped_task_instances(
     State(state): State<ApiState>,
     principal: Principal,
@@ -23,13 +24,14 @@ pub async fn get_mapped_task_instances(
     _: Unsupported,
     Query(page): Query<PageQuery>,
     Query(spans): Query<Spans>,
+    Query(durations): Query<Durations>,
     Query(filter): Query<Filter>,
 ) -> Answer<Json<TaskInstanceCollection>> {
     principal.may(Action::Read, Resource::TaskInstance)?;
     let page = page.page(ORDER)?;
     let store = &*state.store;
     let run = lookup::run(store, principal.tenant, &dag_id, &run_id).await?;
-    let mut filter = filter.instances(dag_id, run_id, &spans)?;
+    let mut filter = filter.instances(dag_id, run_id, &spans, &durations)?;
     filter.only_mapped = true;
     filter.task_ids = vec![task_id];
     let rows = store.list_instances(principal.tenant, &filter, &page).await?;

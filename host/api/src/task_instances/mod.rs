@@ -5,6 +5,7 @@ pub mod clear;
 pub mod delete;
 pub mod dependencies;
 pub mod get;
+pub mod links;
 pub mod list;
 pub mod list_batch;
 pub mod list_mapped;
@@ -35,6 +36,10 @@ const ORDER: &Order = &[
     ("queued_when", "queued_when"),
     ("logical_date", "logical_date"),
     ("run_after", "run_after"),
+    ("try_number", "try_number"),
+    ("data_interval_start", "data_interval_start"),
+    ("data_interval_end", "data_interval_end"),
+    ("operator", "operator"),
 ];
 
 async fn response(store: &dyn Store, tenant: TenantId, row: &InstanceRow) -> Answer<TaskInstanceResponse> {

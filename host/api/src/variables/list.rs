@@ -10,13 +10,22 @@ use crate::problem::{Answer, Refusals};
 use crate::secret::Secrets;
 use crate::state::ApiState;
 
-const ORDER: &Order = &[("id", "key"), ("key", "key")];
+/// Airflow orders by the sealed values too, which says nothing of the values.
+const ORDER: &Order = &[
+    ("id", "key"),
+    ("key", "key"),
+    ("_val", "key"),
+    ("description", "description"),
+    ("is_encrypted", ""),
+    ("team_name", ""),
+];
 
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default)]
 pub struct Filter {
     variable_key_pattern: Option<String>,
+    variable_key_prefix_pattern: Option<String>,
 }
 
 /// Variables.
@@ -30,8 +39,8 @@ pub async fn get_variables(
     Query(filter): Query<Filter>,
 ) -> Answer<Json<VariableCollection>> {
     principal.may(Action::Read, Resource::Variable)?;
-    let pattern = pattern(filter.variable_key_pattern);
-    let rows = state.store.list_variables(principal.tenant, pattern.as_deref(), &page.page(ORDER)?).await?;
+    let pattern = pattern(&filter.variable_key_pattern, &filter.variable_key_prefix_pattern);
+    let rows = state.store.list_variables(principal.tenant, &pattern, &page.page(ORDER)?).await?;
     let secrets = Secrets::of(&state, &principal);
     let variables = rows.items.into_iter().map(|row| VariableResponse::new(secrets, row)).collect::<Answer<_>>()?;
     Ok(Json(VariableCollection { variables, total_entries: rows.total }))

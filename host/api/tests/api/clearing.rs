@@ -186,6 +186,22 @@ async fn a_run_can_go_on_with_the_newest_version() {
 }
 
 #[tokio::test]
+async fn a_dag_can_say_that_its_runs_go_on_with_the_newest_version() {
+    let server = Server::start().await;
+    let user = with_ended_run(&server).await;
+    let mut newer = dag("talk");
+    newer["rerun_with_latest_version"] = json!(true);
+    user.put("/dags/talk", newer).await.expect(200);
+    assert_eq!(user.get("/dags/talk/details").await.expect(200)["rerun_with_latest_version"], true);
+    let version = async |body| {
+        let run = user.post(&format!("{RUN}/clear"), body).await.expect(200);
+        run["dag_versions"][0]["version_number"].clone()
+    };
+    assert_eq!(version(json!({ "dry_run": false, "run_on_latest_version": false })).await, 1, "a request decides");
+    assert_eq!(version(json!({ "dry_run": false })).await, 2);
+}
+
+#[tokio::test]
 async fn a_group_is_marked_as_one() {
     let server = Server::start().await;
     let user = server.login("admin").await;

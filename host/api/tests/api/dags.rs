@@ -114,7 +114,7 @@ async fn filters_choose() {
         assert_eq!(ids, expected, "{query}");
     }
     for (query, status) in
-        [("order_by=color", 400), ("limit=-1", 422), ("is_favorite=true", 400), ("tags_match_mode=some", 422)]
+        [("order_by=color", 400), ("limit=-1", 422), ("bundle_name=x", 400), ("tags_match_mode=some", 422)]
     {
         user.get(&format!("/dags?{query}")).await.expect(status);
     }

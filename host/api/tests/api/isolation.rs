@@ -66,6 +66,9 @@ fn filled(template: &str, token: &str) -> String {
         ("username", "zebra_user"),
         ("event_log_id", "1"),
         ("callback_id", "00000000-0000-0000-0000-000000000000"),
+        ("import_error_id", "1"),
+        ("section", "airlock"),
+        ("option", "listen"),
         ("id", token),
     ] {
         path = path.replace(&format!("{{{name}}}"), value);

@@ -41,6 +41,9 @@ pub struct Dag {
     /// By name, in the order of the document.
     pub params: Map<String, Value>,
     pub render_template_as_native_obj: bool,
+    /// Whether a run that is cleared goes on with the newest version where the request does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rerun_with_latest_version: Option<bool>,
     /// In the order of the document.
     pub tasks: Vec<Task>,
     pub task_groups: Vec<TaskGroup>,

@@ -29,6 +29,7 @@ pub fn dag(tasks: Vec<Task>) -> Dag {
         is_paused_upon_creation: false,
         params: serde_json::Map::new(),
         render_template_as_native_obj: false,
+        rerun_with_latest_version: None,
         tasks,
         task_groups: Vec::new(),
         edge_labels: Vec::new(),

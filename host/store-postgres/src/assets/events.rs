@@ -99,7 +99,7 @@ pub async fn list(
     if let Some(asset_id) = filter.asset_id {
         list.condition("e.asset_id = ?", Bound::Integer(asset_id));
     }
-    list.like("a.name ILIKE ? ESCAPE ''", filter.name_pattern.as_deref());
+    list.like("a.name", &filter.name_pattern);
     list.equal("e.source_dag_id = ?", filter.source_dag_id.as_deref());
     list.equal("e.source_task_id = ?", filter.source_task_id.as_deref());
     list.equal("e.source_run_id = ?", filter.source_run_id.as_deref());

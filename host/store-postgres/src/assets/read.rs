@@ -40,8 +40,8 @@ pub async fn list(
     page: &Page,
 ) -> Result<Paged<AssetRow>> {
     let mut list = List::new("FROM assets a", "a.tenant_id", tenant);
-    list.like("a.name ILIKE ? ESCAPE ''", filter.name_pattern.as_deref());
-    list.like("a.uri ILIKE ? ESCAPE ''", filter.uri_pattern.as_deref());
+    list.like("a.name", &filter.name_pattern);
+    list.like("a.uri", &filter.uri_pattern);
     if filter.only_active {
         list.condition(
             "? = EXISTS (SELECT FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)",

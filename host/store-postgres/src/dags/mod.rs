@@ -54,6 +54,23 @@ impl Dags for PostgresStore {
         Ok(done.rows_affected() > 0)
     }
 
+    async fn set_dag_favorite(
+        &self,
+        tenant: TenantId,
+        dag_id: &str,
+        username: &str,
+        favorite: bool,
+    ) -> StoreResult<bool> {
+        let statement = if favorite {
+            "INSERT INTO dag_favorites (tenant_id, username, dag_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
+        } else {
+            "DELETE FROM dag_favorites WHERE tenant_id = $1 AND username = $2 AND dag_id = $3"
+        };
+        let change = sqlx::query(statement).bind(tenant.0).bind(username).bind(dag_id);
+        let done = change.execute(&mut *self.connection().await?).await.map_err(Failure::from);
+        Ok(done.map_err(|failure| failure.or_missing("DAG", dag_id))?.rows_affected() > 0)
+    }
+
     async fn set_next_run(
         &self,
         tenant: TenantId,

@@ -11,6 +11,7 @@ use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 
 pub use create::insert;
+pub use delete::delete_all;
 pub use read::run_row;
 
 use crate::PostgresStore;

@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{ConnectionRow, Sealed};
-use airlock_store::{Page, Paged};
+use airlock_store::{Page, Paged, Pattern};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 
@@ -57,11 +57,11 @@ pub async fn get(store: &PostgresStore, tenant: TenantId, conn_id: &str) -> Resu
 pub async fn list(
     store: &PostgresStore,
     tenant: TenantId,
-    pattern: Option<&str>,
+    pattern: &Pattern,
     page: &Page,
 ) -> Result<Paged<ConnectionRow>> {
     let mut list = List::new("FROM connections", "tenant_id", tenant);
-    list.like("conn_id ILIKE ? ESCAPE ''", pattern);
+    list.like("conn_id", pattern);
     let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "conn_id", page).await?;
     Ok(Paged { items: rows.iter().map(connection_row).collect::<Result<_>>()?, total })
 }

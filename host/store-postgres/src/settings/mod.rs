@@ -9,7 +9,7 @@ pub use pools::pool_row;
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{ConnectionRow, PoolRow, PoolUse, Reseal, Settings, VariableRow};
-use airlock_store::{Page, Paged, StoreResult};
+use airlock_store::{Page, Paged, Pattern, StoreResult};
 use async_trait::async_trait;
 
 use crate::PostgresStore;
@@ -28,7 +28,7 @@ impl Settings for PostgresStore {
     async fn list_variables(
         &self,
         tenant: TenantId,
-        pattern: Option<&str>,
+        pattern: &Pattern,
         page: &Page,
     ) -> StoreResult<Paged<VariableRow>> {
         Ok(variables::list(self, tenant, pattern, page).await?)
@@ -49,7 +49,7 @@ impl Settings for PostgresStore {
     async fn list_connections(
         &self,
         tenant: TenantId,
-        pattern: Option<&str>,
+        pattern: &Pattern,
         page: &Page,
     ) -> StoreResult<Paged<ConnectionRow>> {
         Ok(connections::list(self, tenant, pattern, page).await?)
@@ -70,7 +70,7 @@ impl Settings for PostgresStore {
     async fn list_pools(
         &self,
         tenant: TenantId,
-        pattern: Option<&str>,
+        pattern: &Pattern,
         page: &Page,
     ) -> StoreResult<Paged<(PoolRow, PoolUse)>> {
         Ok(pools::list(self, tenant, pattern, page).await?)

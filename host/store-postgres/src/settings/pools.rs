@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{DEFAULT_POOL, PoolRow, PoolUse};
-use airlock_store::{Page, Paged, StoreError};
+use airlock_store::{Page, Paged, Pattern, StoreError};
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::PostgresStore;
@@ -60,12 +60,12 @@ pub async fn get(store: &PostgresStore, tenant: TenantId, name: &str) -> Result<
 pub async fn list(
     store: &PostgresStore,
     tenant: TenantId,
-    pattern: Option<&str>,
+    pattern: &Pattern,
     page: &Page,
 ) -> Result<Paged<(PoolRow, PoolUse)>> {
     let mut snapshot = store.snapshot().await?;
     let mut list = List::new("FROM pools", "tenant_id", tenant);
-    list.like("name ILIKE ? ESCAPE ''", pattern);
+    list.like("name", pattern);
     let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "name", page).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {

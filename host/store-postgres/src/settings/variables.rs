@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{Sealed, VariableRow};
-use airlock_store::{Page, Paged};
+use airlock_store::{Page, Paged, Pattern};
 use sqlx::postgres::PgRow;
 
 use crate::PostgresStore;
@@ -49,11 +49,11 @@ pub async fn get(store: &PostgresStore, tenant: TenantId, key: &str) -> Result<O
 pub async fn list(
     store: &PostgresStore,
     tenant: TenantId,
-    pattern: Option<&str>,
+    pattern: &Pattern,
     page: &Page,
 ) -> Result<Paged<VariableRow>> {
     let mut list = List::new("FROM variables", "tenant_id", tenant);
-    list.like("key ILIKE ? ESCAPE ''", pattern);
+    list.like("key", pattern);
     let (rows, total) = list.fetch(&mut *store.snapshot().await?, "*", ORDERS, "key", page).await?;
     Ok(Paged { items: rows.iter().map(variable_row).collect::<Result<_>>()?, total })
 }

@@ -37,8 +37,8 @@ pub async fn get(store: &SqliteStore, tenant: TenantId, id: i64) -> Result<Optio
 
 pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &AssetFilter, page: &Page) -> Result<Paged<AssetRow>> {
     let mut list = List::new("FROM assets a", "a.tenant_id", tenant);
-    list.like("a.name LIKE ?", filter.name_pattern.as_deref());
-    list.like("a.uri LIKE ?", filter.uri_pattern.as_deref());
+    list.like("a.name", &filter.name_pattern);
+    list.like("a.uri", &filter.uri_pattern);
     if filter.only_active {
         list.condition(
             "EXISTS (SELECT 1 FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)",

@@ -20,11 +20,25 @@ macro_rules! dag_columns_from {
 }
 pub(crate) use dag_columns_from as DAG_COLUMNS_FROM;
 
+/// A column of a DAG's newest run; null if it has none.
+macro_rules! newest_run {
+    ($column:literal) => {
+        concat!(
+            "(SELECT n.",
+            $column,
+            " FROM dag_runs n WHERE n.tenant_id = d.tenant_id AND n.dag_id = d.dag_id
+              ORDER BY n.run_after DESC, n.run_key DESC LIMIT 1)"
+        )
+    };
+}
+
 const ORDERS: Orders = &[
     ("dag_id", "d.dag_id"),
     ("dag_display_name", "d.display_name"),
     ("next_dagrun", "d.next_run_after"),
     ("is_paused", "d.is_paused"),
+    ("last_run_state", newest_run!("state")),
+    ("last_run_start_date", newest_run!("started_at")),
 ];
 
 pub async fn get(
@@ -45,9 +59,21 @@ pub async fn get(
 }
 
 pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &DagFilter, page: &Page) -> Result<Paged<DagRow>> {
+    let list = selected(tenant, filter);
+    let mut reader = store.reader().await;
+    let mut snapshot = reader.begin().await?;
+    let (rows, total) = list.fetch(&mut snapshot, "d.*, v.version_id", ORDERS, "d.dag_id", page).await?;
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        items.push(dag_row(store, &mut snapshot, row).await?);
+    }
+    Ok(Paged { items, total })
+}
+
+fn selected(tenant: TenantId, filter: &DagFilter) -> List {
     let mut list =
         List::new("FROM dags d JOIN dag_versions v USING (tenant_id, dag_id, version)", "d.tenant_id", tenant);
-    list.like("d.dag_id LIKE ?", filter.dag_id_pattern.as_deref());
+    list.like("d.dag_id", &filter.dag_id_pattern);
     list.some("d.dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
     if filter.match_all_tags {
         for tag in &filter.tags {
@@ -61,14 +87,32 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &DagFilter, pag
     if let Some(paused) = filter.paused {
         list.integer("d.is_paused = ?", paused.into());
     }
-    let mut reader = store.reader().await;
-    let mut snapshot = reader.begin().await?;
-    let (rows, total) = list.fetch(&mut snapshot, "d.*, v.version_id", ORDERS, "d.dag_id", page).await?;
-    let mut items = Vec::with_capacity(rows.len());
-    for row in &rows {
-        items.push(dag_row(store, &mut snapshot, row).await?);
+    list.like("d.display_name", &filter.display_name_pattern);
+    if let Some((username, favorite)) = &filter.favorite_of {
+        let picked = "EXISTS (SELECT 1 FROM dag_favorites f WHERE f.tenant_id = d.tenant_id AND f.dag_id = d.dag_id
+                          AND f.username = ?)";
+        let others = "NOT EXISTS (SELECT 1 FROM dag_favorites f WHERE f.tenant_id = d.tenant_id AND f.dag_id = d.dag_id
+                          AND f.username = ?)";
+        list.equal(if *favorite { picked } else { others }, Some(username.as_str()));
     }
-    Ok(Paged { items, total })
+    if let Some(scheduled) = filter.has_asset_schedule {
+        list.integer(
+            "EXISTS (SELECT 1 FROM asset_references f
+                          WHERE f.tenant_id = d.tenant_id AND f.dag_id = d.dag_id AND f.role = 'schedule') = ?",
+            scheduled.into(),
+        );
+    }
+    list.equal(
+        "EXISTS (SELECT 1 FROM asset_references f JOIN assets a USING (tenant_id, asset_id)
+             WHERE f.tenant_id = d.tenant_id AND f.dag_id = d.dag_id AND f.role = 'schedule'
+                 AND instr(lower(a.name || ' ' || a.uri), lower(?)) > 0)",
+        filter.asset_dependency.as_deref(),
+    );
+    let states = filter.last_run_states.iter().map(|state| state.as_str());
+    list.any(concat!(newest_run!("state"), " IN (SELECT value FROM json_each(?))"), states);
+    list.span(newest_run!("started_at"), &filter.last_run_started_at);
+    list.span(newest_run!("ended_at"), &filter.last_run_ended_at);
+    list
 }
 
 pub async fn dag_row(store: &SqliteStore, connection: &mut SqliteConnection, row: &SqliteRow) -> Result<DagRow> {

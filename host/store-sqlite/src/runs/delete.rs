@@ -3,6 +3,8 @@
 use airlock_core::id::TenantId;
 use airlock_core::state::RunState;
 use airlock_store::StoreError;
+use serde_json::Value;
+use sqlx::sqlite::SqliteConnection;
 
 use super::read::run_row;
 use crate::dags::load::{ChangedDags, refresh};
@@ -25,19 +27,25 @@ pub async fn delete(store: &SqliteStore, tenant: TenantId, dag_id: &str, run_id:
             StoreError::Conflict(format!("DAG run `{dag_id}/{run_id}` is running; mark it as ended first")).into()
         );
     }
-    // A try can outlive its run where somebody marked the run: its worker is told to stop.
-    sqlx::query("DELETE FROM queue WHERE tenant_id = ?1 AND dag_id = ?2 AND run_key = ?3")
-        .bind(tenant.0)
-        .bind(dag_id)
-        .bind(run.key.id)
-        .execute(&mut *transaction)
-        .await?;
-    sqlx::query("DELETE FROM dag_runs WHERE tenant_id = ?1 AND run_key = ?2")
-        .bind(tenant.0)
-        .bind(run.key.id)
-        .execute(&mut *transaction)
-        .await?;
+    delete_all(&mut transaction, tenant, &[run.key.id]).await?;
     refresh(&mut transaction, &ChangedDags::from([(tenant.0, dag_id.to_owned())])).await?;
     transaction.commit().await?;
     Ok(true)
+}
+
+/// Removes these runs with all that they had.
+pub async fn delete_all(connection: &mut SqliteConnection, tenant: TenantId, keys: &[i64]) -> Result<()> {
+    let keys = Value::from(keys).to_string();
+    // A try can outlive its run where somebody marked the run: its worker is told to stop.
+    sqlx::query("DELETE FROM queue WHERE tenant_id = ?1 AND run_key IN (SELECT value FROM json_each(?2))")
+        .bind(tenant.0)
+        .bind(&keys)
+        .execute(&mut *connection)
+        .await?;
+    sqlx::query("DELETE FROM dag_runs WHERE tenant_id = ?1 AND run_key IN (SELECT value FROM json_each(?2))")
+        .bind(tenant.0)
+        .bind(&keys)
+        .execute(connection)
+        .await?;
+    Ok(())
 }

@@ -28,23 +28,35 @@ const ORDERS: Orders = &[
     ("duration", "ended_at - started_at"),
     ("run_type", "run_type"),
     ("partition_date", "partition_date"),
+    ("partition_date", "partition_date"),
 ];
 
 pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &RunFilter, page: &Page) -> Result<Paged<RunRow>> {
     let mut list = List::new("FROM dag_runs", "tenant_id", tenant);
     list.equal("dag_id = ?", filter.dag_id.as_deref());
     list.some("dag_id IN (SELECT value FROM json_each(?))", filter.dag_ids.as_deref());
-    list.like("dag_id LIKE ?", filter.dag_id_pattern.as_deref());
-    list.like("run_id LIKE ?", filter.run_id_pattern.as_deref());
+    list.like("dag_id", &filter.dag_id_pattern);
+    list.like("run_id", &filter.run_id_pattern);
     list.any("state IN (SELECT value FROM json_each(?))", filter.states.iter().map(|state| state.as_str()));
     list.any("run_type IN (SELECT value FROM json_each(?))", filter.run_types.iter().map(|kind| kind.as_str()));
     list.any("dag_version IN (SELECT value FROM json_each(?))", filter.dag_versions.iter().copied());
-    list.like("triggering_user LIKE ?", filter.triggering_user_pattern.as_deref());
+    list.like("triggering_user", &filter.triggering_user_pattern);
     list.span("logical_date", &filter.logical_date);
     list.span("run_after", &filter.run_after);
     list.span("started_at", &filter.started_at);
     list.span("ended_at", &filter.ended_at);
     list.span("updated_at", &filter.updated_at);
+    list.like("partition_key", &filter.partition_key_pattern);
+    list.span("partition_date", &filter.partition_date);
+    list.range("((ended_at - started_at) / 1e6)", &filter.duration);
+    list.like("conf", &filter.conf_pattern);
+    list.equal(
+        "EXISTS (SELECT 1 FROM asset_event_runs c JOIN asset_events e USING (tenant_id, event_id)
+             JOIN assets a USING (tenant_id, asset_id)
+             WHERE c.tenant_id = dag_runs.tenant_id AND c.run_key = dag_runs.run_key
+                 AND instr(lower(a.name || ' ' || a.uri), lower(?)) > 0)",
+        filter.consumed_asset.as_deref(),
+    );
     let mut reader = store.reader().await;
     let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "run_key", page).await?;
     Ok(Paged { items: rows.iter().map(run_row).collect::<Result<_>>()?, total })

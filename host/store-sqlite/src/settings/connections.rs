@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{ConnectionRow, Sealed};
-use airlock_store::{Page, Paged};
+use airlock_store::{Page, Paged, Pattern};
 use sqlx::Connection;
 use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
@@ -58,11 +58,11 @@ pub async fn get(store: &SqliteStore, tenant: TenantId, conn_id: &str) -> Result
 pub async fn list(
     store: &SqliteStore,
     tenant: TenantId,
-    pattern: Option<&str>,
+    pattern: &Pattern,
     page: &Page,
 ) -> Result<Paged<ConnectionRow>> {
     let mut list = List::new("FROM connections", "tenant_id", tenant);
-    list.like("conn_id LIKE ?", pattern);
+    list.like("conn_id", pattern);
     let mut reader = store.reader().await;
     let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "conn_id", page).await?;
     Ok(Paged { items: rows.iter().map(connection_row).collect::<Result<_>>()?, total })

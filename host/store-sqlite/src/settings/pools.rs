@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{DEFAULT_POOL, PoolRow, PoolUse};
-use airlock_store::{Page, Paged, StoreError};
+use airlock_store::{Page, Paged, Pattern, StoreError};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -62,13 +62,13 @@ pub async fn get(store: &SqliteStore, tenant: TenantId, name: &str) -> Result<Op
 pub async fn list(
     store: &SqliteStore,
     tenant: TenantId,
-    pattern: Option<&str>,
+    pattern: &Pattern,
     page: &Page,
 ) -> Result<Paged<(PoolRow, PoolUse)>> {
     let mut reader = store.reader().await;
     let mut snapshot = reader.begin().await?;
     let mut list = List::new("FROM pools", "tenant_id", tenant);
-    list.like("name LIKE ?", pattern);
+    list.like("name", pattern);
     let (rows, total) = list.fetch(&mut snapshot, "*", ORDERS, "name", page).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -2,7 +2,7 @@
 
 use airlock_core::id::TenantId;
 use airlock_store::settings::{Sealed, VariableRow};
-use airlock_store::{Page, Paged};
+use airlock_store::{Page, Paged, Pattern};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
 
@@ -47,14 +47,9 @@ pub async fn get(store: &SqliteStore, tenant: TenantId, key: &str) -> Result<Opt
     rows.fetch_optional(&mut *store.reader().await).await?.as_ref().map(variable_row).transpose()
 }
 
-pub async fn list(
-    store: &SqliteStore,
-    tenant: TenantId,
-    pattern: Option<&str>,
-    page: &Page,
-) -> Result<Paged<VariableRow>> {
+pub async fn list(store: &SqliteStore, tenant: TenantId, pattern: &Pattern, page: &Page) -> Result<Paged<VariableRow>> {
     let mut list = List::new("FROM variables", "tenant_id", tenant);
-    list.like("key LIKE ?", pattern);
+    list.like("key", pattern);
     let mut reader = store.reader().await;
     let (rows, total) = list.fetch(&mut *reader.begin().await?, "*", ORDERS, "key", page).await?;
     Ok(Paged { items: rows.iter().map(variable_row).collect::<Result<_>>()?, total })

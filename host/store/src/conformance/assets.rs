@@ -12,7 +12,7 @@ use super::actors::Driver;
 use super::fixture::{at, dag, move_to, new_run, page, put_dag, task, tenant};
 use crate::assets::{AssetEventFilter, AssetEventRow, AssetFilter, AssetRow, AssetTurn, QueuedEventFilter};
 use crate::runs::{NewRun, RunRow, Span};
-use crate::{Store, StoreError};
+use crate::{Pattern, Store, StoreError};
 
 fn asset(name: &str) -> Asset {
     Asset { name: name.to_owned(), uri: format!("s3://{name}"), group: Asset::GROUP.to_owned(), extra: Map::new() }
@@ -95,7 +95,7 @@ pub async fn references_follow_the_newest_version(store: &dyn Store) {
     assert_eq!(names(&active).await, ("b a".to_owned(), 2), "nobody uses c any more");
     let of_reader = AssetFilter { dag_ids: vec!["reader".to_owned()], ..AssetFilter::default() };
     assert_eq!(names(&of_reader).await, ("a".to_owned(), 1));
-    let by_uri = AssetFilter { uri_pattern: Some("S3://B".to_owned()), ..AssetFilter::default() };
+    let by_uri = AssetFilter { uri_pattern: Pattern::part("S3://B"), ..AssetFilter::default() };
     assert_eq!(names(&by_uri).await, ("b".to_owned(), 1));
     assert_eq!(store.asset(beta, a.id).await.unwrap(), None);
     let links = store.asset_links(acme).await.unwrap();
@@ -249,7 +249,7 @@ pub async fn success_is_an_event_of_every_outlet(store: &dyn Store) {
         AssetEventFilter { source_task_id: Some("other".to_owned()), ..AssetEventFilter::default() },
         AssetEventFilter { source_map_index: Some(0), ..AssetEventFilter::default() },
         AssetEventFilter { timestamp: Span { gt: Some(at(5)), ..Span::default() }, ..AssetEventFilter::default() },
-        AssetEventFilter { name_pattern: Some("nothing".to_owned()), ..AssetEventFilter::default() },
+        AssetEventFilter { name_pattern: Pattern::part("nothing"), ..AssetEventFilter::default() },
     ];
     for filter in none {
         assert_eq!(store.list_asset_events(tenant, &filter, &page(10, 0, &[])).await.unwrap().total, 0, "{filter:?}");

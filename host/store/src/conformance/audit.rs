@@ -4,7 +4,7 @@ use airlock_core::id::TenantId;
 
 use super::fixture::at;
 use crate::audit::{AuditEntry, AuditFilter, AuditRow};
-use crate::{Page, Store};
+use crate::{Page, Pattern, Store};
 
 fn entry(second: i64, event: &str, dag_id: Option<&str>, owner: &str) -> AuditEntry {
     AuditEntry {
@@ -62,12 +62,15 @@ pub async fn what_was_done_is_kept_and_found(store: &dyn Store) {
         ),
         (AuditFilter { excluded_events: vec!["clear".to_owned()], ..all.clone() }, vec!["put_dag", "post_pool"]),
         (AuditFilter { after: Some(at(1)), before: Some(at(3)), ..all.clone() }, vec!["post_pool"]),
-        (AuditFilter { event_pattern: text("PO"), ..all.clone() }, vec!["post_pool"]),
+        (AuditFilter { event_pattern: Pattern::part("PO"), ..all.clone() }, vec!["post_pool"]),
         (
-            AuditFilter { dag_id_pattern: text("ale"), owner_pattern: text("A"), ..all.clone() },
+            AuditFilter { dag_id_pattern: Pattern::part("ale"), owner_pattern: Pattern::part("A"), ..all.clone() },
             vec!["put_dag", "clear"],
         ),
-        (AuditFilter { run_id_pattern: text("R"), task_id_pattern: text("t"), ..all.clone() }, vec!["clear"]),
+        (
+            AuditFilter { run_id_pattern: Pattern::part("R"), task_id_pattern: Pattern::part("t"), ..all.clone() },
+            vec!["clear"],
+        ),
     ] {
         assert_eq!(events(store, acme, filter.clone()).await, expected, "{filter:?}");
     }

@@ -1,17 +1,20 @@
 //! DAGs and their versions.
 
+use airlock_core::access::Role;
+use airlock_core::asset::{Asset, AssetCondition};
 use airlock_core::dag::{Dag, Schedule};
 use airlock_core::id::TenantId;
 use airlock_core::state::RunState;
-use serde_json::json;
+use serde_json::{Map, json};
 
 use super::actors::{Driver, Worker};
 use super::fixture::{at, dag, new_run, page, put_dag, run_of, success, tenant};
 use crate::dags::{DagFilter, NextRun, PutDag, PutDagResult};
 use crate::driving::RunChange;
-use crate::runs::RunFilter;
+use crate::runs::{NewRun, RunFilter, Span};
+use crate::tenants::User;
 use crate::xcoms::XComFilter;
-use crate::{Page, Store, StoreError};
+use crate::{Page, Pattern, Store, StoreError};
 
 fn put<'a>(tenant: TenantId, dag: &'a Dag, hash: &'a str, now: i64) -> PutDag<'a> {
     PutDag { tenant, dag, hash, source: hash, expected_version: None, now: at(now) }
@@ -140,7 +143,7 @@ pub async fn dags_are_listed_by_filter_order_and_page(store: &dyn Store) {
         ("Beta alpha gamma_1".to_owned(), 3),
         "what has no next run comes last"
     );
-    let pattern = DagFilter { dag_id_pattern: Some("ET%a".to_owned()), ..all() };
+    let pattern = DagFilter { dag_id_pattern: Pattern::part("ET%a"), ..all() };
     assert_eq!(list(pattern, first.clone()).await, ("Beta".to_owned(), 1));
     let ids = DagFilter { dag_ids: Some(vec!["alpha".to_owned(), "nothing".to_owned()]), ..all() };
     assert_eq!(list(ids, first.clone()).await, ("alpha".to_owned(), 1));
@@ -153,8 +156,81 @@ pub async fn dags_are_listed_by_filter_order_and_page(store: &dyn Store) {
     assert_eq!(list(DagFilter { paused: Some(true), ..all() }, first.clone()).await, ("alpha".to_owned(), 1));
     assert_eq!(list(DagFilter { paused: Some(false), ..all() }, first).await, ("Beta gamma_1".to_owned(), 2));
     assert_eq!(store.list_dag_tags(tenant).await.unwrap(), ["daily", "eu"]);
+    let named = DagFilter { display_name_pattern: Pattern::new(None, Some("Al")), ..all() };
+    assert_eq!(list(named, page(9, 0, &[])).await, ("gamma_1".to_owned(), 1));
     let unknown = store.list_dags(tenant, &all(), &page(1, 0, &[("owner; DROP TABLE dags", false)])).await;
     assert!(matches!(unknown, Err(StoreError::Conflict(_))));
+}
+
+pub async fn dags_are_found_by_their_newest_run_and_their_assets(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    let lake =
+        Asset { name: "lake".to_owned(), uri: "s3://Deep".to_owned(), group: "asset".to_owned(), extra: Map::new() };
+    let condition = AssetCondition::Asset(lake);
+    put_dag(store, tenant, &Dag { schedule: Schedule::Assets { condition }, ..dag("fishing", &[]) }).await;
+    put_dag(store, tenant, &dag("idle", &[])).await;
+    let driver = Driver::new(store);
+    for (dag_id, run_id, seconds, state) in
+        [("walk", "a", 1, RunState::Failed), ("walk", "b", 10, RunState::Success), ("run", "c", 20, RunState::Failed)]
+    {
+        put_dag(store, tenant, &dag(dag_id, &[])).await;
+        let run = NewRun { run_after: at(seconds), ..new_run(tenant, dag_id, run_id) };
+        store.create_run(&run).await.unwrap();
+        let (run, _) = driver.start(seconds).await;
+        driver.finish(&run, state, seconds + 5).await;
+    }
+    let list = async |filter: DagFilter, order: &[(&str, bool)]| {
+        let listed = store.list_dags(tenant, &filter, &page(9, 0, order)).await.unwrap();
+        listed.items.into_iter().map(|row| row.dag_id).collect::<Vec<_>>().join(" ")
+    };
+    let all = DagFilter::default;
+    assert_eq!(list(DagFilter { last_run_states: vec![RunState::Failed], ..all() }, &[]).await, "run");
+    let both = vec![RunState::Failed, RunState::Success];
+    assert_eq!(list(DagFilter { last_run_states: both, ..all() }, &[]).await, "run walk");
+    let late = Span { gt: Some(at(10)), ..Span::default() };
+    assert_eq!(list(DagFilter { last_run_started_at: late, ..all() }, &[]).await, "run");
+    let early = Span { lte: Some(at(15)), ..Span::default() };
+    assert_eq!(list(DagFilter { last_run_ended_at: early, ..all() }, &[]).await, "walk");
+    assert_eq!(list(all(), &[("last_run_start_date", false)]).await, "walk run fishing idle");
+    assert_eq!(list(all(), &[("last_run_state", true)]).await, "fishing idle walk run");
+    assert_eq!(list(DagFilter { has_asset_schedule: Some(true), ..all() }, &[]).await, "fishing");
+    assert_eq!(list(DagFilter { has_asset_schedule: Some(false), ..all() }, &[]).await, "idle run walk");
+    assert_eq!(list(DagFilter { asset_dependency: Some("3://dEE".to_owned()), ..all() }, &[]).await, "fishing");
+    assert_eq!(list(DagFilter { asset_dependency: Some("%".to_owned()), ..all() }, &[]).await, "");
+}
+
+pub async fn people_pick_out_dags(store: &dyn Store) {
+    let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
+    for (tenant, name) in [(acme, "ada"), (acme, "bob"), (beta, "ada")] {
+        let user = User {
+            tenant,
+            username: name.to_owned(),
+            password_hash: String::new(),
+            role: Role::Viewer,
+            platform_admin: false,
+            created_at: at(0),
+        };
+        store.create_user(&user).await.unwrap();
+        put_dag(store, tenant, &dag("sales", &[])).await;
+    }
+    put_dag(store, acme, &dag("stock", &[])).await;
+    assert!(store.set_dag_favorite(acme, "sales", "ada", true).await.unwrap());
+    assert!(!store.set_dag_favorite(acme, "sales", "ada", true).await.unwrap());
+    let of = async |tenant: TenantId, name: &str, favorite: bool| {
+        let filter = DagFilter { favorite_of: Some((name.to_owned(), favorite)), ..DagFilter::default() };
+        let listed = store.list_dags(tenant, &filter, &page(9, 0, &[])).await.unwrap();
+        listed.items.into_iter().map(|row| row.dag_id).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(of(acme, "ada", true).await, "sales");
+    assert_eq!(of(acme, "ada", false).await, "stock");
+    assert_eq!((of(acme, "bob", true).await, of(beta, "ada", true).await), (String::new(), String::new()));
+    let missing = store.set_dag_favorite(acme, "nothing", "ada", true).await;
+    assert!(matches!(missing, Err(StoreError::NotFound { what: "DAG", .. })));
+    assert!(store.set_dag_favorite(acme, "sales", "ada", false).await.unwrap());
+    assert!(!store.set_dag_favorite(acme, "sales", "ada", false).await.unwrap());
+    store.set_dag_favorite(acme, "stock", "bob", true).await.unwrap();
+    assert!(store.delete_dag(acme, "stock").await.unwrap());
+    assert!(store.delete_user(acme, "ada").await.unwrap());
 }
 
 pub async fn a_dag_goes_with_all_that_it_had(store: &dyn Store) {

@@ -111,6 +111,7 @@ pub fn dag(dag_id: &str, tasks: &[&str]) -> Dag {
         is_paused_upon_creation: false,
         params: Map::new(),
         render_template_as_native_obj: false,
+        rerun_with_latest_version: None,
         tasks: tasks.iter().map(|id| task(id, &[])).collect(),
         task_groups: Vec::new(),
         edge_labels: Vec::new(),

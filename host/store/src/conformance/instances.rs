@@ -6,8 +6,8 @@ use super::actors::{Driver, Worker};
 use super::fixture::{at, move_to, page, run_of, success, tenant};
 use crate::driving::RunChange;
 use crate::instances::InstanceFilter;
-use crate::runs::Span;
-use crate::{Page, Store};
+use crate::runs::{Range, Span};
+use crate::{Page, Pattern, Store};
 
 pub async fn instances_are_listed_by_filter_order_and_page(store: &dyn Store) {
     let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
@@ -53,9 +53,15 @@ pub async fn instances_are_listed_by_filter_order_and_page(store: &dyn Store) {
         (InstanceFilter { operators: texts(&["empty"]), ..all() }, 3),
         (InstanceFilter { try_numbers: vec![1], ..all() }, 1),
         (InstanceFilter { dag_versions: vec![1, 2], ..all() }, 3),
-        (InstanceFilter { dag_id_pattern: Some("ALE".to_owned()), ..all() }, 3),
-        (InstanceFilter { run_id_pattern: Some("x".to_owned()), ..all() }, 0),
-        (InstanceFilter { task_id_pattern: Some("r%t".to_owned()), ..all() }, 1),
+        (InstanceFilter { dag_id_pattern: Pattern::part("ALE"), ..all() }, 3),
+        (InstanceFilter { run_id_pattern: Pattern::part("x"), ..all() }, 0),
+        (InstanceFilter { task_id_pattern: Pattern::part("r%t"), ..all() }, 1),
+        (InstanceFilter { pool_pattern: Pattern::part("ault"), ..all() }, 3),
+        (InstanceFilter { queue_pattern: Pattern::new(None, Some("x|def")), ..all() }, 3),
+        (InstanceFilter { operator_pattern: Pattern::new(Some("EMP|x"), None), ..all() }, 3),
+        (InstanceFilter { rendered_map_index_pattern: Pattern::part("%"), ..all() }, 0),
+        (InstanceFilter { updated_at: Span { gt: Some(at(5)), ..Span::default() }, ..all() }, 1),
+        (InstanceFilter { duration: Range { gte: Some(0.0), ..Range::default() }, ..all() }, 0),
         (InstanceFilter { logical_date: Span { gte: Some(at(0)), ..Span::default() }, ..all() }, 0),
         (InstanceFilter { run_after: Span { gte: Some(at(0)), ..Span::default() }, ..all() }, 3),
         (InstanceFilter { started_at: Span { gt: Some(at(5)), ..Span::default() }, ..all() }, 1),

@@ -19,6 +19,7 @@ pub mod interventions;
 pub mod mapping;
 pub mod operators;
 pub mod queue;
+pub mod retention;
 pub mod runs;
 pub mod settings;
 pub mod taking;
@@ -58,6 +59,16 @@ macro_rules! conformance {
             audit: [
                 what_was_done_is_kept_and_found,
             ]
+            retention: [
+                old_runs_go_with_all_that_they_had,
+                the_newest_run_of_each_kind_stays,
+                an_unfinished_run_and_the_one_before_it_stay,
+                runs_of_an_unfinished_backfill_stay,
+                earlier_tries_and_xcoms_go_without_their_run,
+                events_that_a_dag_waits_with_stay,
+                versions_that_runs_are_of_stay,
+                much_goes_in_small_steps,
+            ]
             dags: [
                 a_version_is_made_only_where_the_content_changes,
                 an_unexpected_version_is_refused,
@@ -65,6 +76,8 @@ macro_rules! conformance {
                 a_dag_is_paused_from_its_document_only_when_it_is_new,
                 a_next_run_is_set_for_the_version_it_was_reckoned_from,
                 dags_are_listed_by_filter_order_and_page,
+                dags_are_found_by_their_newest_run_and_their_assets,
+                people_pick_out_dags,
                 a_dag_goes_with_all_that_it_had,
             ]
             runs: [

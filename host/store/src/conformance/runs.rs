@@ -7,8 +7,8 @@ use serde_json::{Map, json};
 
 use super::actors::Driver;
 use super::fixture::{at, dag, new_run, page, put_dag, run_of, tenant};
-use crate::runs::{NewRun, RunFilter, Span};
-use crate::{Page, Store, StoreError};
+use crate::runs::{NewRun, Range, RunFilter, Span};
+use crate::{Page, Pattern, Store, StoreError};
 
 pub async fn a_run_is_of_its_dags_newest_version(store: &dyn Store) {
     let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
@@ -96,18 +96,23 @@ pub async fn runs_are_listed_by_filter_order_and_page(store: &dyn Store) {
         (RunFilter { dag_id: Some("sales".to_owned()), ..all() }, "b A_x"),
         (RunFilter { dag_ids: Some(vec!["stock".to_owned()]), ..all() }, "c"),
         (RunFilter { dag_ids: Some(Vec::new()), ..all() }, ""),
-        (RunFilter { dag_id_pattern: Some("TOC".to_owned()), ..all() }, "c"),
-        (RunFilter { run_id_pattern: Some("a%".to_owned()), ..all() }, "A_x"),
+        (RunFilter { dag_id_pattern: Pattern::part("TOC"), ..all() }, "c"),
+        (RunFilter { run_id_pattern: Pattern::part("a%"), ..all() }, "A_x"),
         (RunFilter { states: vec![RunState::Failed, RunState::Queued], ..all() }, "c"),
         (RunFilter { run_types: vec![RunType::Backfill], ..all() }, "c"),
         (RunFilter { dag_versions: vec![1], ..all() }, "b A_x c"),
         (RunFilter { dag_versions: vec![2], ..all() }, ""),
-        (RunFilter { triggering_user_pattern: Some("ki".to_owned()), ..all() }, "b"),
+        (RunFilter { triggering_user_pattern: Pattern::part("ki"), ..all() }, "b"),
         (RunFilter { logical_date: Span { gte: Some(at(9)), ..Span::default() }, ..all() }, "b"),
         (RunFilter { run_after: Span { gt: Some(at(1)), lt: Some(at(3)), ..Span::default() }, ..all() }, "A_x"),
         (RunFilter { started_at: Span { lte: Some(at(30)), ..Span::default() }, ..all() }, "b A_x c"),
         (RunFilter { ended_at: Span { lte: Some(at(40)), ..Span::default() }, ..all() }, "c"),
         (RunFilter { updated_at: Span { gt: Some(at(30)), ..Span::default() }, ..all() }, "c"),
+        (RunFilter { duration: Range { gte: Some(10.0), lt: Some(10.5), ..Range::default() }, ..all() }, "c"),
+        (RunFilter { duration: Range { gt: Some(10.0), ..Range::default() }, ..all() }, ""),
+        (RunFilter { conf_pattern: Pattern::part("no such thing"), ..all() }, ""),
+        (RunFilter { conf_pattern: Pattern::part("{"), ..all() }, "b A_x c"),
+        (RunFilter { consumed_asset: Some("lake".to_owned()), ..all() }, ""),
     ];
     for (filter, expected) in filters {
         let (listed, total) = list(filter.clone(), one.clone()).await;
@@ -169,6 +174,13 @@ pub async fn the_last_automated_run_is_the_one_with_the_latest_date(store: &dyn 
         let run =
             NewRun { run_type, partition, logical_date: None, run_after: at(due), ..new_run(acme, "sales", run_id) };
         assert_eq!(store.create_run(&run).await.unwrap().partition, run.partition);
+    }
+    for (filter, expected) in [
+        (RunFilter { partition_key_pattern: Pattern::part("P"), ..RunFilter::default() }, 2),
+        (RunFilter { partition_key_pattern: Pattern::new(None, Some("q")), ..RunFilter::default() }, 0),
+        (RunFilter { partition_date: Span { gte: Some(at(55)), ..Span::default() }, ..RunFilter::default() }, 1),
+    ] {
+        assert_eq!(store.list_runs(acme, &filter, &page(9, 0, &[])).await.unwrap().total, expected, "{filter:?}");
     }
     assert_eq!(store.last_automated_run(acme, "sales").await.unwrap().unwrap().run_id, "e");
     assert_eq!(store.last_automated_run(beta, "sales").await.unwrap(), None);

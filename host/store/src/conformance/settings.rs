@@ -5,7 +5,7 @@ use airlock_core::id::TenantId;
 use super::actors::{Driver, Worker};
 use super::fixture::{page, run_of, tenant};
 use crate::settings::{ConnectionRow, DEFAULT_POOL, PoolRow, PoolUse, Sealed, SealedKind, SealedPlace, VariableRow};
-use crate::{Store, StoreError};
+use crate::{Pattern, Store, StoreError};
 
 fn variable(key: &str, value: &[u8]) -> VariableRow {
     VariableRow { key: key.to_owned(), value: Sealed(value.to_vec()), description: None }
@@ -56,7 +56,7 @@ pub async fn variables_are_listed_by_pattern_order_and_page(store: &dyn Store) {
     }
     store.put_variable(beta, &variable("region", b"x")).await.unwrap();
     let keys = async |pattern, page| {
-        let listed = store.list_variables(acme, pattern, &page).await.unwrap();
+        let listed = store.list_variables(acme, &Pattern::new(pattern, None), &page).await.unwrap();
         (listed.items.into_iter().map(|row| row.key).collect::<Vec<_>>(), listed.total)
     };
     assert_eq!(
@@ -67,7 +67,15 @@ pub async fn variables_are_listed_by_pattern_order_and_page(store: &dyn Store) {
     assert_eq!(keys(Some("REGION"), page(10, 0, &[])).await, (["Region", "region_old"].map(String::from).into(), 2));
     assert_eq!(keys(Some("r%n_o"), page(10, 0, &[])).await, (["region_old"].map(String::from).into(), 1));
     assert_eq!(keys(Some(r"\"), page(10, 0, &[])).await, (Vec::new(), 0), "a backslash is a letter like others");
-    let unknown = store.list_variables(acme, None, &page(10, 0, &[("value", false)])).await;
+    assert_eq!(keys(Some("user|old"), page(10, 0, &[])).await.0, ["region_old", "user"]);
+    let prefix = async |prefix| {
+        let listed = store.list_variables(acme, &Pattern::new(None, Some(prefix)), &page(10, 0, &[])).await.unwrap();
+        listed.items.into_iter().map(|row| row.key).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(prefix("region_").await, "region_old", "letter by letter");
+    assert_eq!(prefix("st|us").await, "stage user");
+    assert_eq!(prefix("r_g").await, "", "no wildcards");
+    let unknown = store.list_variables(acme, &Pattern::default(), &page(10, 0, &[("value", false)])).await;
     assert!(matches!(unknown, Err(StoreError::Conflict(text)) if text.contains("`value`") && text.contains("key")));
 }
 
@@ -85,9 +93,9 @@ pub async fn a_connection_is_its_tenants(store: &dyn Store) {
     store.put_connection(acme, &connection("lake", None)).await.unwrap();
     assert_eq!(store.connection(acme, "warehouse").await.unwrap().as_ref(), Some(&theirs));
 
-    let listed = store.list_connections(acme, None, &page(1, 0, &[("conn_id", true)])).await.unwrap();
+    let listed = store.list_connections(acme, &Pattern::default(), &page(1, 0, &[("conn_id", true)])).await.unwrap();
     assert_eq!((listed.items, listed.total), (vec![theirs.clone()], 2));
-    let listed = store.list_connections(acme, Some("LAK"), &page(10, 0, &[])).await.unwrap();
+    let listed = store.list_connections(acme, &Pattern::part("LAK"), &page(10, 0, &[])).await.unwrap();
     assert_eq!((listed.items, listed.total), (vec![connection("lake", None)], 1));
 
     assert!(!store.delete_connection(beta, "lake").await.unwrap());
@@ -108,7 +116,7 @@ pub async fn a_pool_is_its_tenants(store: &dyn Store) {
     store.put_pool(acme, &pool("api", 1)).await.unwrap();
 
     let names = async |pattern, page| {
-        let listed = store.list_pools(acme, pattern, &page).await.unwrap();
+        let listed = store.list_pools(acme, &Pattern::new(pattern, None), &page).await.unwrap();
         (listed.items.into_iter().map(|(pool, _)| pool.name).collect::<Vec<_>>(), listed.total)
     };
     assert_eq!(names(None, page(10, 0, &[])).await, (["api", "db", DEFAULT_POOL].map(String::from).into(), 3));
@@ -130,7 +138,7 @@ pub async fn a_pool_says_what_holds_its_slots(store: &dyn Store) {
     driver.defer(&run, &instances[2], 4).await;
     let (_, held) = store.pool(tenant, DEFAULT_POOL).await.unwrap().unwrap();
     assert_eq!(held, PoolUse { queued: 1, running: 1, deferred: 1, scheduled: 1 });
-    let listed = store.list_pools(tenant, None, &page(10, 0, &[])).await.unwrap();
+    let listed = store.list_pools(tenant, &Pattern::default(), &page(10, 0, &[])).await.unwrap();
     assert_eq!(listed.items[0].1, held);
 }
 

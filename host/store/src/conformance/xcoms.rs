@@ -4,9 +4,9 @@ use airlock_core::id::{RunKey, TenantId};
 use serde_json::{Value, json};
 
 use super::fixture::{at, new_run, page, run_of, tenant};
-use crate::runs::{NewRun, RunRow};
+use crate::runs::{NewRun, RunRow, Span};
 use crate::xcoms::{XComFilter, XComOwner, XComPull};
-use crate::{Page, Store, StoreError};
+use crate::{Page, Pattern, Store, StoreError};
 
 fn owner(run: &RunRow, task_id: &str, map_index: i32) -> XComOwner {
     XComOwner { run: run.key, task_id: task_id.to_owned(), map_index }
@@ -111,6 +111,19 @@ pub async fn xcoms_are_listed_by_filter_order_and_page(store: &dyn Store) {
     assert_eq!(list(XComFilter { task_id: Some("load".to_owned()), ..all() }, one.clone()).await.0, "2 1");
     assert_eq!(list(XComFilter { map_index: Some(1), ..all() }, one.clone()).await.0, "1");
     assert_eq!(list(XComFilter { run_id: Some("two".to_owned()), ..all() }, one.clone()).await.1, 0);
+    for (filter, expected) in [
+        (XComFilter { key_pattern: Pattern::part("OW"), ..all() }, 1),
+        (XComFilter { dag_id_pattern: Pattern::new(None, Some("sal")), ..all() }, 3),
+        (XComFilter { dag_display_name_pattern: Pattern::part("sales"), ..all() }, 3),
+        (XComFilter { dag_display_name_pattern: Pattern::part("other"), ..all() }, 0),
+        (XComFilter { run_id_pattern: Pattern::part("on"), ..all() }, 3),
+        (XComFilter { task_id_pattern: Pattern::part("che|x"), ..all() }, 0),
+        (XComFilter { task_id_pattern: Pattern::new(Some("che|x"), None), ..all() }, 1),
+        (XComFilter { logical_date: Span { gte: Some(at(0)), ..Span::default() }, ..all() }, 0),
+        (XComFilter { run_after: Span { lte: Some(at(0)), ..Span::default() }, ..all() }, 3),
+    ] {
+        assert_eq!(list(filter.clone(), one.clone()).await.1, expected, "{filter:?}");
+    }
     assert_eq!(list(XComFilter { dag_id: Some("sales".to_owned()), ..all() }, one).await.1, 3);
     let nobody = store.list_xcoms(TenantId(i64::MAX), &all(), &page(9, 0, &[])).await.unwrap();
     assert_eq!(nobody.total, 0);

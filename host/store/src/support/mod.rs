@@ -2,12 +2,14 @@
 
 pub mod batch;
 mod dag_cache;
+mod fitting;
 mod moves;
 mod shares;
 mod text;
 mod versions;
 
 pub use dag_cache::DagCache;
+pub use fitting::{Candidate, fitting};
 pub use moves::{brought_about, made_due, rounds};
 pub use shares::{Backlog, Turns};
 pub use text::storable;

@@ -19,7 +19,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::Session;
+use super::{Session, runs};
 use crate::cli::DagsCommand;
 use crate::client::segment;
 use crate::failure::Failure;
@@ -41,6 +41,9 @@ pub async fn run(command: DagsCommand, session: &Session) -> Result<()> {
         DagsCommand::List { tags } => list::run(&tags, session).await,
         DagsCommand::Show { dag_id, source } => show::run(&dag_id, source, session).await,
         DagsCommand::State { dag_id, run_id } => state::run(&dag_id, &run_id, session).await,
+        DagsCommand::ListRuns { dag_id, states, number } => {
+            runs::list(&session.client()?, &dag_id, &states, number, session).await
+        }
         DagsCommand::Versions { dag_id } => versions::run(&dag_id, session).await,
         DagsCommand::Diff { dag_id, from, to } => diff::run(&dag_id, from, to, session).await,
         DagsCommand::Trigger(trigger) => trigger::run(&trigger, session).await,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::Session;
 use crate::cli::{RunId, RunsCommand};
-use crate::client::segment;
+use crate::client::{Client, query, segment};
 use crate::output::{self, Column};
 
 pub const COLUMNS: &[Column] = &[
@@ -26,13 +26,7 @@ pub const COLUMNS: &[Column] = &[
 pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
     let client = session.client()?;
     match command {
-        RunsCommand::List { dag_id, number } => {
-            let path = format!("/api/v2/dags/{}/dagRuns?order_by=-run_after&limit={number}", segment(&dag_id));
-            let mut page = client.get(&path).await?;
-            let runs =
-                page.get_mut("dag_runs").map(Value::take).and_then(|runs| runs.as_array().cloned()).unwrap_or_default();
-            output::rows(session.output, COLUMNS, &runs)
-        }
+        RunsCommand::List { dag_id, number } => list(&client, &dag_id, &[], number, session).await,
         RunsCommand::Show(id) => output::record(session.output, COLUMNS, &client.get(&path(&id)).await?),
         RunsCommand::Watch(id) => watch::until_end(&client, &id.dag_id, &id.run_id, session.output).await,
         RunsCommand::Cancel(id) => {
@@ -47,6 +41,15 @@ pub async fn run(command: RunsCommand, session: &Session) -> Result<()> {
             Ok(())
         }
     }
+}
+
+/// The newest runs of a DAG, in any of these states if there are any.
+pub async fn list(client: &Client, dag_id: &str, states: &[String], number: u32, session: &Session) -> Result<()> {
+    let states: String = states.iter().map(|state| format!("&state={}", query(state))).collect();
+    let path = format!("/api/v2/dags/{}/dagRuns?order_by=-run_after&limit={number}{states}", segment(dag_id));
+    let mut page = client.get(&path).await?;
+    let runs = page.get_mut("dag_runs").map(Value::take).and_then(|runs| runs.as_array().cloned());
+    output::rows(session.output, COLUMNS, &runs.unwrap_or_default())
 }
 
 pub fn path(id: &RunId) -> String {

@@ -1,7 +1,10 @@
 //! `airlock tasks`.
 
+mod alone;
 mod clear;
 pub mod logs;
+mod render;
+mod test;
 
 use anyhow::Result;
 use serde_json::Value;
@@ -33,8 +36,13 @@ const DEPENDENCIES: &[Column] = &[("DEPENDENCY", "/name"), ("REASON", "/reason")
 const XCOMS: &[Column] = &[("KEY", "/key"), ("INDEX", "/map_index"), ("TIME", "/timestamp")];
 
 pub async fn run(command: TasksCommand, session: &Session) -> Result<()> {
-    let client = session.client()?;
+    let client = match &command {
+        TasksCommand::Test(task) => return test::run(task, session).await,
+        TasksCommand::Render(task) => return render::run(task, session).await,
+        _ => session.client()?,
+    };
     match command {
+        TasksCommand::Test(_) | TasksCommand::Render(_) => Ok(()),
         TasksCommand::List { dag_id, run_id: None } => {
             let mut answer = client.get(&format!("/api/v2/dags/{}/tasks", segment(&dag_id))).await?;
             output::rows(session.output, TASKS, &items(&mut answer, "tasks"))

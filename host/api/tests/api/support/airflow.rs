@@ -32,6 +32,10 @@ impl Contract {
         self.document["paths"].as_object().unwrap()
     }
 
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
     /// Holds an answer against the schema of an operation, such as `get_dag`.
     #[track_caller]
     pub fn check(&self, operation: &str, status: u16, answer: &Value) {

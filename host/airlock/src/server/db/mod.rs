@@ -1,5 +1,8 @@
 //! `airlock db`: on PostgreSQL where one is configured, on the SQLite file of `standalone` otherwise.
 
+mod archive;
+mod clean;
+
 use std::sync::Arc;
 
 use airlock_store::settings::{Sealed, SealedPlace};
@@ -11,6 +14,7 @@ use anyhow::{Context, Result};
 
 use super::parts;
 use crate::cli::DbCommand;
+use crate::commands::Session;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -50,7 +54,8 @@ impl Database {
     }
 }
 
-pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
+pub async fn run(command: &DbCommand, session: &Session) -> Result<()> {
+    let config = &session.config;
     let database = Database::open(config).await?;
     match command {
         DbCommand::Migrate(_) => {
@@ -71,6 +76,18 @@ pub async fn run(command: &DbCommand, config: &Config) -> Result<()> {
         DbCommand::RotateKey(_) => {
             database.check().await?;
             rotate(&*database.store(), config).await
+        }
+        DbCommand::Clean(command) => {
+            database.check().await?;
+            clean::run(&*database.store(), command, session).await
+        }
+        DbCommand::ExportArchived(command) => {
+            database.check().await?;
+            archive::export(&*database.store(), command, session).await
+        }
+        DbCommand::DropArchived(command) => {
+            database.check().await?;
+            archive::drop(&*database.store(), command, session).await
         }
     }
 }
