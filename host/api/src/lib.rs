@@ -46,6 +46,7 @@ mod task_instances;
 mod tasks;
 mod tenants;
 mod tokens;
+mod trigger_events;
 mod users;
 mod variables;
 mod xcoms;

@@ -17,7 +17,7 @@ use crate::state::ApiState;
 use crate::{
     assets, backfills, callbacks, configuration, connections, dag_runs, dag_versions, dag_warnings, dags, deadlines,
     event_logs, imports, jobs, layers, monitor, operators, pools, providers, task_groups, task_instances, tasks,
-    tenants, tokens, users, variables, xcoms,
+    tenants, tokens, trigger_events, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -157,6 +157,7 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(logs::get_log))
         .routes(routes!(links::get_extra_links))
         .routes(routes!(links::get_external_log_url))
+        .routes(routes!(trigger_events::post_trigger_event))
         .routes(routes!(xcoms::list::get_xcom_entries, xcoms::create::create_xcom_entry))
         .routes(routes!(xcoms::get::get_xcom_entry, xcoms::update::update_xcom_entry, xcoms::delete::delete_xcom_entry))
 }

@@ -26,4 +26,5 @@ pub mod schema;
 pub mod state;
 pub mod template;
 pub mod timetable;
+pub mod trigger;
 pub mod why;

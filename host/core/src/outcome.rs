@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::state::UnknownName;
 use crate::state::names;
+use crate::trigger::Trigger;
 use std::fmt;
 use std::str::FromStr;
 
@@ -46,8 +47,7 @@ names! {
 /// A request to wait without an instance; see `deferral` in `wit/task.wit`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Deferral {
-    pub trigger_kind: String,
-    pub trigger_arguments: Value,
+    pub trigger: Trigger,
     pub state: Value,
     pub timeout_ms: Option<u64>,
 }

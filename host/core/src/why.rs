@@ -67,6 +67,17 @@ pub struct PastSituation {
     pub past: Past,
 }
 
+/// What a deferred task waits for, and what was seen of it.
+#[derive(Clone, Debug)]
+pub struct TriggerSituation {
+    /// As [`crate::trigger::Trigger::describe`] says it.
+    pub what: String,
+    /// When it was last looked at, by whom, and what was seen.
+    pub last_look: Option<(DateTime<Utc>, String, String)>,
+    /// None if nobody looks until something happens.
+    pub next_look_at: Option<DateTime<Utc>>,
+}
+
 /// Everything that decides on an instance.
 pub struct Situation<'a> {
     pub run: &'a RunSituation,
@@ -75,6 +86,8 @@ pub struct Situation<'a> {
     pub instance: &'a Instance,
     /// None if there is no run before this one, or if it does not matter to the task.
     pub past: Option<&'a PastSituation>,
+    /// None unless the instance is deferred.
+    pub trigger: Option<&'a TriggerSituation>,
     pub tenant: TenantId,
     /// As in [`Offer::tenant_limit`].
     pub tenant_limit: Option<u32>,
@@ -110,7 +123,7 @@ pub fn why_not_running(situation: &Situation<'_>) -> Vec<Unmet> {
             ));
         }
         Some(TaskState::Deferred) => {
-            found.extend(until(situation, "Trigger", "the task is deferred, and goes on"));
+            found.push(of_the_trigger(situation));
         }
         Some(TaskState::Scheduled) => found.extend(of_limits(situation)),
         Some(TaskState::Queued) => found.push(of_workers(situation)),
@@ -169,6 +182,30 @@ fn until(situation: &Situation<'_>, name: &'static str, what: &str) -> Option<Un
     let at = situation.instance.wake_at.filter(|at| *at > situation.now)?;
     let seconds = (at - situation.now).num_seconds();
     Some(unmet(name, format!("{what} at {}, in {seconds} seconds", at.to_rfc3339())))
+}
+
+/// The clock ends a wait without a trigger of its own, and any other by giving it up.
+fn of_the_trigger(situation: &Situation<'_>) -> Unmet {
+    let at = situation.instance.wake_at.map(|at| at.to_rfc3339());
+    let Some(trigger) = situation.trigger else {
+        let until = at.map(|at| format!(", and goes on at {at}")).unwrap_or_default();
+        return unmet("Trigger", format!("the task is deferred{until}"));
+    };
+    let mut reason = format!("the task is deferred, and waits {}", trigger.what);
+    match &trigger.last_look {
+        Some((at, hostname, saw)) => {
+            reason.push_str(&format!("; `{hostname}` looked last at {}: {saw}", at.to_rfc3339()));
+        }
+        None if trigger.next_look_at.is_some() => reason.push_str("; nobody has looked yet"),
+        None => {}
+    }
+    if let Some(next) = trigger.next_look_at {
+        reason.push_str(&format!("; the next look is at {}", next.to_rfc3339()));
+    }
+    if let Some(at) = at {
+        reason.push_str(&format!("; the wait ends at {at}"));
+    }
+    unmet("Trigger", reason)
 }
 
 fn of_what_comes_before(situation: &Situation<'_>) -> Vec<Unmet> {

@@ -61,6 +61,9 @@ impl Scheduler {
         if batch.changes.iter().any(|(_, _, change)| !change.callbacks.is_empty()) {
             self.wake.queue().raise();
         }
+        if committed.triggers_due {
+            self.wake.triggers().raise();
+        }
         let pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.learn(now, &committed, &pass, &run_of, round).await
     }

@@ -16,6 +16,7 @@ impl Scheduler {
             self.next_housekeeping = now + delta(self.options.housekeeping_interval);
             self.store.forget_processes(now - delta(self.options.forget_processes_after)).await?;
             self.store.delete_expired_tokens(now).await?;
+            self.store.forget_events(now).await?;
             self.unclaimed_reports.clear();
         }
         Ok(())

@@ -25,6 +25,7 @@ mod reports;
 mod round;
 mod scheduler;
 mod take_runs;
+mod triggers;
 
 pub use options::SchedulerOptions;
 pub use scheduler::Scheduler;

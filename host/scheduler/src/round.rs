@@ -37,6 +37,7 @@ impl Round {
         for effect in effects {
             match effect {
                 Effect::Move(moved) => self.changes.entry(key).or_default().moves.push(moved),
+                Effect::Await(trigger) => self.changes.entry(key).or_default().triggers.push(trigger),
                 Effect::Expand { first, create } => {
                     let change = self.changes.entry(key).or_default();
                     change.expand.extend(first);

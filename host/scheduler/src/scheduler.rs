@@ -25,7 +25,7 @@ pub struct Scheduler {
     pub(crate) id: Uuid,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) held: Held,
-    /// How often a machine took no notice of a report, by lease token.
+    /// How often a machine took no notice of a report, by lease token, or of the end of a wait, by instance.
     pub(crate) unclaimed_reports: HashMap<Uuid, u8>,
     /// DAGs of which runs have changed in the round before, while others wait for their past.
     pub(crate) moved_dags: BTreeSet<(TenantId, String)>,
@@ -154,6 +154,7 @@ impl Scheduler {
         }
         if timed || cause.reports {
             self.take_reports(now, &mut round).await?;
+            self.take_ended_triggers(now, &mut round).await?;
         }
         if timed {
             self.expire_tries(now, &mut round).await?;

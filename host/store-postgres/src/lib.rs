@@ -29,6 +29,7 @@ mod row;
 mod runs;
 mod settings;
 mod tenants;
+mod triggers;
 mod xcoms;
 
 use std::str::FromStr;

@@ -24,16 +24,18 @@ pub enum Channel {
     Runs,
     Reports,
     Queue,
+    Triggers,
 }
 
 impl Channel {
-    const ALL: [Self; 3] = [Self::Runs, Self::Reports, Self::Queue];
+    const ALL: [Self; 4] = [Self::Runs, Self::Reports, Self::Queue, Self::Triggers];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Runs => "airlock_runs",
             Self::Reports => "airlock_reports",
             Self::Queue => "airlock_queue",
+            Self::Triggers => "airlock_triggers",
         }
     }
 
@@ -42,6 +44,7 @@ impl Channel {
             Self::Runs => wake.runs(),
             Self::Reports => wake.reports(),
             Self::Queue => wake.queue(),
+            Self::Triggers => wake.triggers(),
         }
     }
 }
@@ -67,7 +70,7 @@ impl PostgresStore {
                 tokio::time::sleep(pause).await;
             }
         };
-        let [runs, reports, queue] = Channel::ALL.map(tell);
+        let [runs, reports, queue, triggers] = Channel::ALL.map(tell);
         let listen = async {
             while !heard.is_empty() {
                 let Err(error) = self.listen(wake, heard).await;
@@ -75,7 +78,7 @@ impl PostgresStore {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        tokio::join!(runs, reports, queue, listen);
+        tokio::join!(runs, reports, queue, triggers, listen);
     }
 
     async fn notify(&self, channel: Channel) -> sqlx::Result<()> {

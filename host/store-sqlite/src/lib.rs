@@ -26,6 +26,7 @@ mod settings;
 mod tenants;
 #[cfg(feature = "testing")]
 mod testing;
+mod triggers;
 mod xcoms;
 
 use std::path::Path;
@@ -101,7 +102,7 @@ impl SqliteStore {
         Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default(), turns: Turns::default() })
     }
 
-    /// Ends the leases of all runs and tries, whoever holds them: for a process that has just opened a file which is its alone,
+    /// Ends the leases of all runs, tries and triggers, whoever holds them: for a process that has just opened a file which is its alone,
     /// so that nobody who held them is left. The runs can be taken at once, and the tries count as lost.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ use crate::queue::NewQueueEntry;
 use crate::runs::{NewRun, RunRow};
 use crate::settings::PoolRow;
 
-pub use airlock_core::run::{Move, NewInstance, RunChange, Settles};
+pub use airlock_core::run::{Move, NewInstance, NewTrigger, RunChange, Settles};
 pub use airlock_core::why::Holder;
 
 /// A DAG whose next run is due.
@@ -128,6 +128,8 @@ pub struct Committed {
     pub refused: Vec<Uuid>,
     /// Admissions that took effect, by instance.
     pub admitted: Vec<Uuid>,
+    /// Whether triggers are worth a look now that were not before.
+    pub triggers_due: bool,
 }
 
 /// A batch of changes to runs that this scheduler holds.

@@ -30,6 +30,7 @@ pub mod settings;
 #[doc(hidden)]
 pub mod support;
 pub mod tenants;
+pub mod triggers;
 pub mod wake;
 pub mod xcoms;
 
@@ -46,6 +47,7 @@ pub trait Store:
     + instances::Instances
     + driving::Driving
     + queue::Queue
+    + triggers::Triggers
     + xcoms::XComs
     + settings::Settings
     + operators::Operators
@@ -66,6 +68,7 @@ impl<T> Store for T where
         + instances::Instances
         + driving::Driving
         + queue::Queue
+        + triggers::Triggers
         + xcoms::XComs
         + settings::Settings
         + operators::Operators

@@ -25,6 +25,7 @@ struct Signals {
     runs: Signal,
     reports: Signal,
     queue: Signal,
+    triggers: Signal,
 }
 
 /// The wake-ups of a process, shared by cloning.
@@ -45,5 +46,10 @@ impl Wake {
     /// For the worker: tries were queued.
     pub fn queue(&self) -> &Signal {
         &self.0.queue
+    }
+
+    /// For the worker: triggers are worth a look.
+    pub fn triggers(&self) -> &Signal {
+        &self.0.triggers
     }
 }

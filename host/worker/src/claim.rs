@@ -89,6 +89,7 @@ impl Worker {
         let finished = CancellationToken::new();
         background.spawn(shared.clone().keep_leases(finished.clone()));
         background.spawn(shared.clone().send_reports(finished.clone()));
+        background.spawn(shared.clone().watch_triggers(shutdown.clone()));
 
         self.claim_until(&shutdown, &tries).await;
 

@@ -17,6 +17,7 @@ mod prepare;
 mod report;
 mod services;
 mod trial;
+mod triggers;
 
 pub use claim::{Worker, WorkerParts};
 pub use connections::VaultConnections;

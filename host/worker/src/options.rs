@@ -10,6 +10,8 @@ pub struct WorkerOptions {
     pub queues: Vec<String>,
     /// Tries that run at once.
     pub concurrency: u32,
+    /// Triggers of deferred tasks that are looked at at once.
+    pub trigger_concurrency: u32,
     /// How long a try is this worker's without a heartbeat. Three heartbeats fit into it.
     pub lease: Duration,
     /// How often the queue is looked at when no wake-up comes.
@@ -24,6 +26,7 @@ impl Default for WorkerOptions {
             hostname: "localhost".to_owned(),
             queues: vec!["default".to_owned()],
             concurrency: 32,
+            trigger_concurrency: 32,
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
             grace: Duration::from_secs(20),

@@ -15,6 +15,7 @@ use airlock_store::Store;
 use airlock_store::callbacks::CallbackRow;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::settings::VariableRow;
+use airlock_store::triggers::ClaimedTrigger;
 use airlock_store::wake::Wake;
 use airlock_store::xcoms::{XComOwner, XComPull};
 use airlock_vault::Vault;
@@ -62,6 +63,13 @@ impl TryServices {
             None => (String::new(), UNMAPPED),
         };
         Self::new(shared, log_key, XComOwner { run: row.run, task_id, map_index }, Role::Callback)
+    }
+
+    /// What is seen on behalf of a try that waits.
+    pub fn of_trigger(shared: &Shared, claimed: &ClaimedTrigger) -> Self {
+        let log_key = LogKey { run: claimed.run, instance: claimed.instance, try_number: claimed.try_number };
+        let owner = XComOwner { run: claimed.run, task_id: claimed.task_id.clone(), map_index: claimed.map_index };
+        Self::new(shared, log_key, owner, Role::Task)
     }
 
     fn new(shared: &Shared, log_key: LogKey, owner: XComOwner, role: Role) -> Self {
@@ -126,6 +134,12 @@ impl TryServices {
             }
             other => other,
         }
+    }
+
+    /// Lets the log know the secrets of a connection, if it is there.
+    pub async fn mask_connection(&self, conn_id: &str) {
+        // What is wrong with a connection, its hook says better.
+        let _ = self.connection(conn_id).await;
     }
 
     /// A text as people may see it.

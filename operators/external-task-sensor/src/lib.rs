@@ -1,5 +1,6 @@
 //! Airflow's `ExternalTaskSensor`.
 
+mod deferral;
 mod states;
 
 use std::collections::BTreeSet;
@@ -8,11 +9,13 @@ use std::time::{Duration, SystemTime};
 use airlock_sdk::dag_runs::{self, Dag, DagRun, DagRunError};
 use airlock_sdk::moment;
 use airlock_sdk::prelude::*;
+use airlock_sdk::serde::Serialize;
 
 use states::States;
 
 /// What to wait for.
 #[arguments]
+#[derive(Serialize)]
 struct ExternalTaskSensor {
     /// The DAG.
     external_dag_id: String,
@@ -44,13 +47,14 @@ struct ExternalTaskSensor {
     /// Whether a DAG, task or group that is not there fails the task at once.
     #[serde(default)]
     check_existence: bool,
-    /// Accepted as Airflow's; waiting never holds a slot here.
+    /// Whether the host calls this sensor when the run or task has ended, and not every `poke_interval`. Where a state is waited for that
+    /// is no end it is called all the same.
     #[serde(default)]
-    #[expect(dead_code, reason = "documents that come from Airflow have it")]
-    deferrable: Option<bool>,
+    deferrable: bool,
 }
 
 #[arguments]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Deltas {
     One(f64),
@@ -67,11 +71,12 @@ enum Aim {
 /// Waits for runs or tasks of another DAG.
 ///
 /// The other runs are those with this run's logical date, or with the dates that `execution_delta` or `logical_dates` say. While
-/// they are not there yet it asks to be called again, and holds neither a slot nor memory.
+/// they are not there yet it asks to be called again, or with `deferrable` when they have ended, and holds neither a slot nor memory.
 #[operator(
     name = "external-task-sensor",
     kind = sensor,
-    template_fields(external_dag_id, external_task_id, external_task_ids, external_task_group_id, logical_dates)
+    template_fields(external_dag_id, external_task_id, external_task_ids, external_task_group_id, logical_dates),
+    resume = look_again
 )]
 fn external_task_sensor(arguments: ExternalTaskSensor) -> Result<Outcome> {
     let dag_id = &arguments.external_dag_id;
@@ -83,7 +88,7 @@ fn external_task_sensor(arguments: ExternalTaskSensor) -> Result<Outcome> {
         check_existence(dag_id, dag.as_ref(), &aim)?;
     }
     let runs = dag_runs::find_by_logical_dates(dag_id, &dates).map_err(asked)?;
-    let mut there = 0;
+    let mut there = Vec::new();
     for run in &runs {
         let found = found(&aim, dag.as_ref(), run)?;
         if found.iter().any(|state| states.failed.contains(state)) {
@@ -93,17 +98,27 @@ fn external_task_sensor(arguments: ExternalTaskSensor) -> Result<Outcome> {
             return Ok(Outcome::skip(format!("{} is in a state that skips", arguments.shown(&aim, run))));
         }
         if !found.is_empty() && found.iter().all(|state| states.allowed.contains(state)) {
-            there += 1;
+            there.extend(run.logical_date);
         } else {
             let now: Vec<&str> = found.iter().map(String::as_str).collect();
             log::info!("{} is not there yet: {}", arguments.shown(&aim, run), now.join(", "));
         }
     }
-    if there == dates.len() {
-        return Ok(Outcome::done());
+    let Some(missing) = dates.iter().find(|date| !there.contains(date)) else { return Ok(Outcome::done()) };
+    log::info!("{} of {} runs of {dag_id} are where they are waited for", there.len(), dates.len());
+    match deferral::trigger(&arguments, &aim, &states, dag.as_ref(), *missing) {
+        Some(trigger) => Outcome::defer(trigger, arguments),
+        None => Ok(Outcome::reschedule()),
     }
-    log::info!("{there} of {} runs of {dag_id} are where they are waited for", dates.len());
-    Ok(Outcome::reschedule())
+}
+
+/// Something has ended that was waited for; other runs may be missing still.
+fn look_again(arguments: ExternalTaskSensor, event: Event) -> Result<Outcome> {
+    match event {
+        Event::Fired(_) => external_task_sensor(arguments),
+        Event::TimedOut => Ok(Outcome::reschedule()),
+        Event::Failed(reason) => Err(Error::fail(reason)),
+    }
 }
 
 /// The states that count of one run, each once.

@@ -1,6 +1,7 @@
 use airlock_sdk::Operator as _;
 use airlock_sdk::dag_runs::{DagTask, RunState, TaskInstance};
 use airlock_sdk::testing::Host;
+use airlock_sdk::{DagRunTrigger, RunSelector, TasksTrigger};
 
 use super::*;
 
@@ -141,4 +142,30 @@ fn contradictions_are_refused() {
         assert!(error.message.contains(part) && !error.retryable, "{error}");
     }
     assert_eq!(Operator::describe().name, "external-task-sensor");
+}
+
+#[test]
+fn the_host_may_wait_for_what_is_an_end() {
+    let host = host(RunState::Running, &[("load", -1, Some("running"))]);
+    let deferral = |arguments: Value| match run(&host, arguments) {
+        Ok(Outcome::Defer(deferral)) => Some(deferral),
+        Ok(_) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let run_of_the_day = RunSelector::LogicalDate(moment(DAY).unwrap());
+    let whole = deferral(json!({ "deferrable": true, "failed_states": ["failed"] })).unwrap();
+    assert_eq!(whole.trigger, DagRunTrigger::ended("sales", run_of_the_day.clone()).into());
+    let tasks =
+        deferral(json!({ "deferrable": true, "external_task_id": "load", "failed_states": ["failed"] })).unwrap();
+    let expected = TasksTrigger {
+        any_in: vec!["failed".into()],
+        ..TasksTrigger::ended("sales", run_of_the_day, ["load".to_owned()])
+    };
+    assert_eq!(tasks.trigger, expected.into());
+    assert!(deferral(json!({ "deferrable": true, "allowed_states": ["queued"] })).is_none(), "that is no end");
+    assert!(deferral(json!({})).is_none(), "it is not asked for");
+
+    let done = self::host(RunState::Success, &[("load", -1, Some("success"))]);
+    assert_eq!(done.resume::<Operator>(tasks.state.clone(), Event::Fired(json!({}))), Ok(Outcome::done()));
+    assert_eq!(done.resume::<Operator>(tasks.state, Event::TimedOut), Ok(Outcome::reschedule()));
 }

@@ -4,10 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use airlock_sdk::arguments;
 use airlock_sdk::object_store::ObjectMeta;
+use airlock_sdk::serde::Serialize;
 
 /// What every object found has to fulfil.
 #[arguments]
-#[derive(Default)]
+#[derive(Default, Serialize)]
 pub struct Check {
     /// At least this many bytes.
     #[serde(default)]

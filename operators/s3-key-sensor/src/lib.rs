@@ -7,12 +7,15 @@ use std::time::SystemTime;
 
 use airlock_sdk::object_store::{Bucket, Location, ObjectMeta};
 use airlock_sdk::prelude::*;
+use airlock_sdk::serde::Serialize;
+use airlock_sdk::{KeyMatching, ObjectsTrigger};
 
 use check::Check;
 use pattern::Pattern;
 
 /// What to wait for.
 #[arguments]
+#[derive(Serialize)]
 struct S3KeySensor {
     /// The connection to the store; `aws_default` if neither this nor `aws_conn_id` is given.
     #[serde(default)]
@@ -34,9 +37,13 @@ struct S3KeySensor {
     /// What every object found has to fulfil.
     #[serde(default)]
     check: Check,
+    /// Whether the host looks for the objects, so that this sensor is not called before they are there.
+    #[serde(default)]
+    deferrable: bool,
 }
 
 #[arguments]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum Keys {
     One(String),
@@ -48,9 +55,14 @@ const RESULT_KEYS: usize = 1000;
 
 /// Waits for objects in an object store.
 ///
-/// While they are not all there it asks to be called again, and holds neither a slot nor memory. The keys that it found become
-/// the XCom `return_value`: a list, at most 1,000.
-#[operator(name = "s3-key-sensor", kind = sensor, template_fields(conn_id, aws_conn_id, bucket_key, bucket_name))]
+/// While they are not all there it asks to be called again, or with `deferrable` lets the host look, and holds neither a slot nor
+/// memory. The keys that it found become the XCom `return_value`: a list, at most 1,000.
+#[operator(
+    name = "s3-key-sensor",
+    kind = sensor,
+    template_fields(conn_id, aws_conn_id, bucket_key, bucket_name),
+    resume = look_again
+)]
 fn s3_key_sensor(arguments: S3KeySensor) -> Result<Outcome> {
     let keys = arguments.keys();
     if keys.is_empty() {
@@ -65,7 +77,7 @@ fn s3_key_sensor(arguments: S3KeySensor) -> Result<Outcome> {
         let objects = arguments.find(&location)?;
         if objects.is_empty() {
             log::info!("{location} is not there yet");
-            return Ok(Outcome::reschedule());
+            return if arguments.deferrable { arguments.wait_for(&location) } else { Ok(Outcome::reschedule()) };
         }
         if let Some(reason) = objects.iter().find_map(|object| arguments.check.refuses(object, SystemTime::now())) {
             log::info!("{reason}");
@@ -78,7 +90,28 @@ fn s3_key_sensor(arguments: S3KeySensor) -> Result<Outcome> {
     Ok(Outcome::Success(Some(found.into())))
 }
 
+/// The host has seen the object that was missing; others may be missing still, or this one not be as it has to be.
+fn look_again(arguments: S3KeySensor, event: Event) -> Result<Outcome> {
+    match event {
+        Event::Fired(_) => s3_key_sensor(arguments),
+        Event::TimedOut => Ok(Outcome::reschedule()),
+        Event::Failed(reason) => Err(Error::fail(reason)),
+    }
+}
+
 impl S3KeySensor {
+    fn wait_for(&self, location: &Location) -> Result<Outcome> {
+        let trigger = ObjectsTrigger {
+            bucket: location.bucket.clone(),
+            ..ObjectsTrigger::key(self.conn_id(), &location.key).matching(match (self.wildcard_match, self.use_regex) {
+                (false, false) => KeyMatching::Exact,
+                (true, _) => KeyMatching::Wildcard,
+                (_, true) => KeyMatching::Regex,
+            })
+        };
+        Outcome::defer(trigger, self)
+    }
+
     fn keys(&self) -> &[String] {
         match &self.bucket_key {
             Keys::One(key) => std::slice::from_ref(key),

@@ -109,3 +109,18 @@ fn a_bucket_that_is_not_there_is_an_error() {
     assert!(error.retryable);
     assert!(error.message.contains("nowhere"), "{error}");
 }
+
+#[test]
+fn what_is_missing_may_be_left_to_the_host() {
+    let host = host();
+    let arguments = json!({ "bucket_key": "s3://landing/2026-*/c.csv", "wildcard_match": true, "deferrable": true });
+    let Ok(Outcome::Defer(deferral)) = run(&host, arguments) else { panic!("it defers") };
+    let expected = ObjectsTrigger::key("lake", "2026-*/c.csv").bucket("landing").matching(KeyMatching::Wildcard);
+    assert_eq!(deferral.trigger, expected.into());
+    let host = host.with_object("lake", "landing", "2026-01-31/c.csv", "");
+    let fired = host.resume::<Operator>(deferral.state.clone(), Event::Fired(json!({})));
+    assert_eq!(fired, found(&["s3://landing/2026-01-31/c.csv"]));
+    assert_eq!(host.resume::<Operator>(deferral.state.clone(), Event::TimedOut), Ok(Outcome::reschedule()));
+    let error = host.resume::<Operator>(deferral.state, Event::Failed("no grant".into())).unwrap_err();
+    assert_eq!(error, Error::fail("no grant"));
+}

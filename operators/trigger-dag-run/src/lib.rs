@@ -6,7 +6,7 @@ use airlock_sdk::dag_runs::{self, DagRun, DagRunError, Request, RunState};
 use airlock_sdk::prelude::*;
 use airlock_sdk::serde::{Deserialize, Serialize};
 use airlock_sdk::serde_json::Map;
-use airlock_sdk::{moment, xcom};
+use airlock_sdk::{DagRunTrigger, RunSelector, moment, xcom};
 
 /// Which run to make, and what to make of it.
 #[arguments]
@@ -49,10 +49,9 @@ struct TriggerDagRun {
     /// A note on the run.
     #[serde(default)]
     note: Option<String>,
-    /// Accepted as Airflow's; waiting never holds a slot here.
+    /// Whether the host calls this task when the run has ended, and not every `poke_interval`.
     #[serde(default)]
-    #[expect(dead_code, reason = "documents that come from Airflow have it")]
-    deferrable: Option<bool>,
+    deferrable: bool,
 }
 
 #[arguments]
@@ -74,6 +73,7 @@ struct Waiting {
     poke_interval: f64,
     allowed_states: Vec<State>,
     failed_states: Vec<State>,
+    deferrable: bool,
 }
 
 fn now() -> Option<String> {
@@ -132,6 +132,7 @@ fn trigger_dag_run(arguments: TriggerDagRun) -> Result<Outcome> {
         poke_interval: arguments.poke_interval,
         allowed_states: arguments.allowed_states,
         failed_states: arguments.failed_states,
+        deferrable: arguments.deferrable,
     };
     judge(&run, waiting)
 }
@@ -139,7 +140,7 @@ fn trigger_dag_run(arguments: TriggerDagRun) -> Result<Outcome> {
 /// Goes on waiting.
 fn look_again(waiting: Waiting, event: Event) -> Result<Outcome> {
     if let Event::Failed(reason) = event {
-        return Err(Error::retry(reason));
+        return Err(Error::fail(reason));
     }
     match dag_runs::find(&waiting.dag_id, &waiting.run_id)? {
         Some(run) => judge(&run, waiting),
@@ -167,6 +168,10 @@ fn judge(run: &DagRun, waiting: Waiting) -> Result<Outcome> {
             "the run {} of {} ended as {}, which is neither among `allowed_states` nor `failed_states`",
             run.run_id, run.dag_id, run.state
         )));
+    }
+    if waiting.deferrable {
+        let ended = DagRunTrigger::ended(&run.dag_id, RunSelector::RunId(run.run_id.clone()));
+        return Outcome::defer(ended, waiting);
     }
     let pause = Duration::try_from_secs_f64(waiting.poke_interval).map_err(Error::fail)?;
     Outcome::defer(Trigger::After(pause), waiting)

@@ -97,6 +97,16 @@ fn it_waits_until_the_run_has_ended() {
 }
 
 #[test]
+fn the_host_may_wait_for_the_end_of_the_run() {
+    let host = host();
+    let arguments = json!({ "trigger_run_id": "mine", "wait_for_completion": true, "deferrable": true });
+    let Ok(Outcome::Defer(deferral)) = run(&host, arguments) else { panic!("it waits") };
+    assert_eq!(deferral.trigger, DagRunTrigger::ended("reports", RunSelector::RunId("mine".into())).into());
+    host.change_dag_run("reports", "mine", |run| run.state = RunState::Success);
+    assert_eq!(host.resume::<Operator>(deferral.state, Event::Fired(json!(null))), Ok(Outcome::done()));
+}
+
+#[test]
 fn which_states_are_good_is_the_documents_to_say() {
     let host = host();
     let state = wait(

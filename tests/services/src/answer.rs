@@ -11,12 +11,20 @@ use anyhow::Result;
 /// # Errors
 /// If no port can be had.
 pub fn answer(path: &'static str, body: &'static str) -> Result<String> {
+    answer_with(path, move || body)
+}
+
+/// As [`answer`], with what there is to say at the time of each request.
+///
+/// # Errors
+/// If no port can be had.
+pub fn answer_with(path: &'static str, body: impl Fn() -> &'static str + Send + 'static) -> Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0))?;
     let address = format!("http://{}", listener.local_addr()?);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             // A client that goes away is its own affair.
-            let _ = respond(stream, path, body);
+            let _ = respond(stream, path, body());
         }
     });
     Ok(address)

@@ -15,7 +15,7 @@ mod postgres;
 mod s3;
 mod server;
 
-pub use answer::answer;
+pub use answer::{answer, answer_with};
 pub use database::Database;
 pub use mariadb::{MARIADB_URL, mariadb, start_mariadb};
 pub use postgres::{POSTGRES_URL, postgres, start_postgres};

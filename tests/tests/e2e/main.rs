@@ -22,4 +22,5 @@ mod schedules;
 mod slots;
 mod templates;
 mod tenants;
+mod triggers;
 mod why;

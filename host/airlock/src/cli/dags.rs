@@ -118,6 +118,10 @@ pub struct TestDag {
     pub conf: Option<String>,
     #[arg(long, value_name = "RFC 3339")]
     pub logical_date: Option<DateTime<Utc>>,
+    /// An event that tasks wait for, with what they are given. Without it such a wait, as one for a run of another DAG, ends with its
+    /// timeout: a test has neither other DAGs nor anybody who posts.
+    #[arg(long, value_name = "NAME=JSON")]
+    pub event: Vec<String>,
     /// Lets tasks reach addresses of this machine and of private networks.
     #[arg(long)]
     pub allow_private_network: bool,

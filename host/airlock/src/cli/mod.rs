@@ -5,6 +5,7 @@ mod assets;
 mod backfill;
 mod dags;
 mod db;
+mod events;
 mod jobs;
 mod operators;
 mod runs;
@@ -21,6 +22,7 @@ pub use assets::{AssetsCommand, Which as AssetWhich};
 pub use backfill::{BackfillCommand, CreateBackfill};
 pub use dags::{DagsCommand, TestDag, TriggerDag};
 pub use db::{CleanDb, DbCommand, DropArchived, ExportArchived, Which as CleanWhich, moment};
+pub use events::EventsCommand;
 pub use jobs::{CheckJobs, JobsCommand};
 pub use operators::{OperatorsCommand, TestOperator};
 pub use runs::{ClearRun, RunId, RunsCommand};
@@ -97,6 +99,9 @@ pub enum Command {
     /// Assets that tasks produce, and their events.
     #[command(subcommand)]
     Assets(AssetsCommand),
+    /// Events that deferred tasks wait for.
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Backfills: runs of the past.
     #[command(subcommand)]
     Backfill(BackfillCommand),

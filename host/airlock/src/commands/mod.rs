@@ -7,6 +7,7 @@ mod backfill;
 mod completions;
 mod config_show;
 mod dags;
+mod events;
 mod info;
 mod jobs;
 mod operators;
@@ -45,6 +46,7 @@ pub async fn run(command: Command, session: &Session) -> Result<()> {
         Command::Dags(command) => dags::run(command, session).await,
         Command::Runs(command) => runs::run(command, session).await,
         Command::Assets(command) => assets::run(command, session).await,
+        Command::Events(command) => events::run(command, session).await,
         Command::Backfill(command) => backfill::run(command, session).await,
         Command::Tasks(command) => tasks::run(command, session).await,
         Command::Operators(command) => operators::run(command, session).await,

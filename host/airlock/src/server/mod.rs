@@ -66,7 +66,7 @@ pub async fn scheduler(config: &Config) -> Result<()> {
 /// A worker, on PostgreSQL.
 pub async fn worker(config: &Config) -> Result<()> {
     let stop = stop::token()?;
-    let parts = Parts::shared(config, &[Channel::Queue], stop.clone()).await?;
+    let parts = Parts::shared(config, &[Channel::Queue, Channel::Triggers], stop.clone()).await?;
     let execution = Execution::new(&parts, config)?;
     let mut roles = Roles::new(parts, stop);
     roles.worker(&execution, config)?;

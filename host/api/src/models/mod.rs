@@ -18,6 +18,7 @@ mod task;
 mod task_instance;
 mod tenant;
 mod time;
+mod trigger;
 mod variable;
 mod xcom;
 
@@ -39,5 +40,6 @@ pub use task::*;
 pub use task_instance::*;
 pub use tenant::*;
 pub use time::*;
+pub use trigger::*;
 pub use variable::*;
 pub use xcom::*;

@@ -6,13 +6,14 @@ use airlock_core::mask::redacted;
 use airlock_core::state::TaskState;
 use airlock_store::dags::DagVersion;
 use airlock_store::instances::{InstanceRow, TryRow};
+use airlock_store::triggers::TriggerRow;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{DagVersionResponse, Entries, batch_limit, display_name, duration, task_display_name};
+use super::{DagVersionResponse, Entries, TriggerResponse, batch_limit, display_name, duration, task_display_name};
 use crate::extract::{Durations, Spans};
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -26,7 +27,8 @@ pub struct TaskInstanceResponse {
     rendered_map_index: Option<String>,
     #[schema(value_type = Object)]
     rendered_fields: Map<String, Value>,
-    trigger: Option<Value>,
+    trigger: Option<TriggerResponse>,
+    #[schema(value_type = Option<Object>)]
     triggerer_job: Option<Value>,
 }
 
@@ -111,8 +113,8 @@ pub fn task_of<'a>(dag: &'a Dag, task_id: &str) -> Option<&'a Task> {
 }
 
 impl TaskInstanceResponse {
-    /// `version` is the one that the instance is of.
-    pub fn new(row: &InstanceRow, version: Option<&DagVersion>) -> Self {
+    /// `version` is the one that the instance is of; `trigger` is what it waits for, if it is deferred.
+    pub fn new(row: &InstanceRow, version: Option<&DagVersion>, trigger: Option<&TriggerRow>) -> Self {
         Self {
             id: row.id,
             about: About::new(row, version),
@@ -124,7 +126,7 @@ impl TaskInstanceResponse {
                 .clone()
                 .or_else(|| (row.map_index != UNMAPPED).then(|| row.map_index.to_string())),
             rendered_fields: row.rendered_fields.as_ref().map(redacted).unwrap_or_default(),
-            trigger: None,
+            trigger: trigger.map(Into::into),
             triggerer_job: None,
         }
     }

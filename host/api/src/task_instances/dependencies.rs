@@ -3,9 +3,11 @@ use std::sync::Arc;
 use airlock_core::access::{Action, Resource};
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::run::{Instance, Plan, RunFacts, RunMachine};
-use airlock_core::state::{RunState, RunType};
+use airlock_core::state::{RunState, RunType, TaskState};
+use airlock_core::trigger::Trigger;
 use airlock_core::why::{
-    BackfillSituation, PastSituation, RunSituation, Situation, Unmet, WorkerSituation, why_not_running,
+    BackfillSituation, PastSituation, RunSituation, Situation, TriggerSituation, Unmet, WorkerSituation,
+    why_not_running,
 };
 use airlock_store::Page;
 use airlock_store::dags::DagRow;
@@ -133,12 +135,27 @@ async fn why(
         machine: &machine,
         instance,
         past: past(state, tenant, standing, &instance.task_id).await?.as_ref(),
+        trigger: trigger(state, tenant, instance).await?.as_ref(),
         tenant,
         tenant_limit: standing.loaded.policy.max_active_tasks,
         usage: &(&usage).into(),
         holders: &store.pool_holders(tenant, &pool, MOST_HOLDERS).await?,
         workers: &workers.into_iter().map(worker).collect::<Vec<_>>(),
         now,
+    }))
+}
+
+/// What the instance waits for, if it is deferred.
+async fn trigger(state: &ApiState, tenant: TenantId, instance: &Instance) -> Answer<Option<TriggerSituation>> {
+    if instance.state != Some(TaskState::Deferred) {
+        return Ok(None);
+    }
+    let row = state.store.triggers_of(tenant, &[instance.id]).await?.pop();
+    Ok(row.map(|row| TriggerSituation {
+        what: serde_json::from_value::<Trigger>(row.trigger)
+            .map_or_else(|_| "for what another version of Airlock knows".to_owned(), |trigger| trigger.describe()),
+        last_look: row.last_look.map(|look| (look.at, look.hostname, look.saw)),
+        next_look_at: row.next_look_at,
     }))
 }
 

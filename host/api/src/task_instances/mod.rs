@@ -14,10 +14,14 @@ pub(crate) mod marking;
 pub mod patch;
 pub mod tries;
 
+use std::collections::HashMap;
+
 use airlock_core::id::TenantId;
 use airlock_core::state::TaskState;
 use airlock_store::Store;
 use airlock_store::instances::InstanceRow;
+use airlock_store::triggers::TriggerRow;
+use uuid::Uuid;
 
 use crate::extract::Order;
 use crate::lookup::Versions;
@@ -44,7 +48,8 @@ const ORDER: &Order = &[
 
 async fn response(store: &dyn Store, tenant: TenantId, row: &InstanceRow) -> Answer<TaskInstanceResponse> {
     let version = store.dag_version(tenant, &row.dag_id, row.dag_version).await?;
-    Ok(TaskInstanceResponse::new(row, version.as_ref()))
+    let triggers = triggers(store, tenant, std::slice::from_ref(row)).await?;
+    Ok(TaskInstanceResponse::new(row, version.as_ref(), triggers.get(&row.id)))
 }
 
 pub(crate) async fn responses(
@@ -53,12 +58,21 @@ pub(crate) async fn responses(
     rows: &[InstanceRow],
 ) -> Answer<Vec<TaskInstanceResponse>> {
     let mut versions = Versions::new(store, tenant);
+    let triggers = triggers(store, tenant, rows).await?;
     let mut responses = Vec::with_capacity(rows.len());
     for row in rows {
         let version = versions.get(&row.dag_id, row.dag_version).await?;
-        responses.push(TaskInstanceResponse::new(row, version.as_deref()));
+        responses.push(TaskInstanceResponse::new(row, version.as_deref(), triggers.get(&row.id)));
     }
     Ok(responses)
+}
+
+/// What those of the instances wait for that are deferred.
+async fn triggers(store: &dyn Store, tenant: TenantId, rows: &[InstanceRow]) -> Answer<HashMap<Uuid, TriggerRow>> {
+    let deferred = rows.iter().filter(|row| row.state == Some(TaskState::Deferred));
+    let deferred: Vec<Uuid> = deferred.map(|row| row.id).collect();
+    let found = store.triggers_of(tenant, &deferred).await?;
+    Ok(found.into_iter().map(|trigger| (trigger.instance, trigger)).collect())
 }
 
 /// The states of a filter; `no_status` is Airflow's word for none.

@@ -176,8 +176,9 @@ async fn one_tenant_finds_nothing_of_the_other_on_any_path() {
             }
             for method in operations.as_object().unwrap().keys() {
                 let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-                // A document of the own tenant may well have the name that another one's has.
-                let makes_own = method == Method::PUT && template.ends_with("/dags/{dag_id}");
+                // A document or an event of the own tenant may well have the name that another one's has.
+                let makes_own = (method == Method::PUT && template.ends_with("/dags/{dag_id}"))
+                    || template.ends_with("/triggerEvents/{name}");
                 let path = query(&filled(template, &token));
                 let path = path.trim_start_matches("/api/v2");
                 let answer = client.send(method.clone(), path, body(&method, template).as_ref()).await;

@@ -10,6 +10,7 @@ use crate::asset::NewAssetEvent;
 use crate::callback::NewCallback;
 use crate::outcome::FailureCause;
 use crate::state::{RunState, TaskState};
+use crate::trigger::{Trigger, first_look};
 
 /// A task instance to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,22 @@ impl Settles {
     }
 }
 
+/// What a task that a move defers waits for. It goes when the instance leaves `deferred`, whatever the reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewTrigger {
+    pub instance: Uuid,
+    pub try_number: u32,
+    pub trigger: Trigger,
+    pub at: DateTime<Utc>,
+}
+
+impl NewTrigger {
+    /// When a worker looks at it first; none for what the task's own timer ends.
+    pub fn first_look(&self) -> Option<DateTime<Utc>> {
+        first_look(&self.trigger, self.at)
+    }
+}
+
 /// Everything that changes in one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunChange {
@@ -109,6 +126,8 @@ pub struct RunChange {
     pub asset_events: Vec<NewAssetEvent>,
     /// What the moves, and the end of the run, bring about; not of moves that are refused.
     pub callbacks: Vec<NewCallback>,
+    /// What the moves to `deferred` wait for; not of moves that are refused.
+    pub triggers: Vec<NewTrigger>,
     /// The run's new state, as of `at`. A final one ends it and frees it; `queued` starts it anew, without an owner.
     pub run_state: Option<RunState>,
     /// The DAG version that the run goes on with.

@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::change::{Move, NewInstance};
+use super::change::{Move, NewInstance, NewTrigger};
 use super::past::Past;
-use crate::outcome::{Failure, FailureCause, TryResult};
+use crate::outcome::{Failure, FailureCause, ResumeEvent, TryResult};
 use crate::state::{RunState, TaskState};
 
 /// A task instance as it stands.
@@ -87,6 +87,12 @@ pub enum Event {
     /// The machine is new: whatever follows from the states as they stand is to happen.
     Begin,
     Ended(EndedTry),
+    /// What a deferred try waits for has come, or never will.
+    Woken {
+        instance: Uuid,
+        try_number: u32,
+        event: ResumeEvent,
+    },
     /// A moment has come that [`Effect::WakeAt`] asked for.
     Tick,
     /// An instance left `scheduled` for the queue.
@@ -136,6 +142,8 @@ impl EndedTry {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     Move(Move),
+    /// Somebody is to look out for this, once the move before it is applied.
+    Await(NewTrigger),
     /// The instances of a mapped task are to be made, before any move of theirs.
     Expand {
         /// The one that stood for all of them until now, and is the first of them from now on.

@@ -136,6 +136,7 @@ impl RunMachine {
         match event {
             Event::Begin => self.begin(now),
             Event::Ended(ended) => self.end_try(ended),
+            Event::Woken { instance, try_number, event } => self.woken(instance, try_number, event, now),
             Event::Tick => self.tick(now),
             Event::Admitted { instance, try_number } => self.admitted(instance, try_number),
             Event::Past(past) => self.learn_past(&past),
@@ -243,6 +244,8 @@ impl RunMachine {
             Some(TaskState::Scheduled) => {
                 self.ready.entry(key).or_default().insert((map_index, number));
             }
+            // What is deferred without a time waits for its trigger alone.
+            Some(TaskState::Deferred) if wake_at.is_none() => {}
             Some(TaskState::UpForRetry | TaskState::UpForReschedule | TaskState::Deferred) => {
                 self.timers.push(Reverse((wake_at.unwrap_or(DateTime::UNIX_EPOCH), number)));
             }

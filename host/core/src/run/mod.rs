@@ -2,6 +2,7 @@
 
 mod change;
 mod decide;
+mod defer;
 mod event;
 mod expand;
 mod finish;
@@ -17,7 +18,7 @@ mod transition;
 mod unmet;
 mod weight;
 
-pub use change::{Move, NewInstance, RunChange, Settles};
+pub use change::{Move, NewInstance, NewTrigger, RunChange, Settles};
 pub use event::{Effect, EndedTry, Event, FinishReason, Instance, RunFacts};
 pub use machine::RunMachine;
 pub use past::{Past, PastQuery};

@@ -1,18 +1,14 @@
 //! What follows from the end of a call of a try.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
 
 use super::change::{Move, Settles};
 use super::event::{Effect, EndedTry};
 use super::machine::RunMachine;
 use crate::dag::{OperatorKind, Task};
-use crate::outcome::{Deferral, Failure, FailureCause, Resume, ResumeEvent, ShortCircuitScope, TryResult};
+use crate::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use crate::retry::{next_look, retry_delay};
 use crate::state::TaskState;
-
-/// The kinds of triggers that a deferral may name.
-const TRIGGER_KINDS: &str = "`at` with {\"instant\": RFC 3339}, and `after` with {\"seconds\": number}";
 
 impl RunMachine {
     /// A try that the machine does not know as queued or running is somebody's who has been overtaken: nothing follows.
@@ -35,7 +31,7 @@ impl RunMachine {
             TryResult::Branch { follow } => self.branch(number, &follow, &ended),
             TryResult::ShortCircuit { scope } => self.short_circuit(number, scope, &ended),
             TryResult::Reschedule { at } => self.reschedule(number, at, &ended),
-            TryResult::Defer { deferral } => self.defer(number, &deferral, &ended),
+            TryResult::Defer { deferral } => self.defer(number, deferral, &ended),
             TryResult::Failure(failure) => self.fail(number, &failure, &ended),
         }
     }
@@ -66,7 +62,7 @@ impl RunMachine {
     }
 
     /// Ends the call, and leaves the try to go on.
-    fn suspend(&mut self, number: usize, to: TaskState, ended: &EndedTry) {
+    pub(super) fn suspend(&mut self, number: usize, to: TaskState, ended: &EndedTry) {
         let mut moved = self.shift(number, &[Some(TaskState::Running)], to, ended.ended_at);
         settle(&mut moved, ended, None, None, None);
         self.effects.push(Effect::Move(moved));
@@ -160,22 +156,7 @@ impl RunMachine {
         self.suspend(number, TaskState::UpForReschedule, ended);
     }
 
-    fn defer(&mut self, number: usize, deferral: &Deferral, ended: &EndedTry) {
-        match wait_for(deferral, ended.ended_at) {
-            Ok((wake_at, resume)) => {
-                let slot = &mut self.slots[number];
-                slot.wake_at = Some(wake_at);
-                slot.resume_state = Some(resume);
-                self.suspend(number, TaskState::Deferred, ended);
-            }
-            Err(message) => {
-                let failure = Failure { cause: FailureCause::Operator, retryable: false, message, backtrace: None };
-                self.fail(number, &failure, ended);
-            }
-        }
-    }
-
-    fn fail(&mut self, number: usize, failure: &Failure, ended: &EndedTry) {
+    pub(super) fn fail(&mut self, number: usize, failure: &Failure, ended: &EndedTry) {
         let slot = &self.slots[number];
         let task = self.plan.task(slot.task);
         let timed_out = failure.cause == FailureCause::SensorTimeout;
@@ -274,34 +255,4 @@ fn settle(
         skips: Vec::new(),
         map_length: None,
     });
-}
-
-/// When a deferral is over, and what `resume` is then called with. Both kinds of triggers are moments, so that it is known at
-/// once whether the trigger or the timeout comes first.
-fn wait_for(deferral: &Deferral, now: DateTime<Utc>) -> Result<(DateTime<Utc>, Value), String> {
-    let arguments = &deferral.trigger_arguments;
-    let wrong = |what: &str| format!("the trigger `{}` {what}; known are {TRIGGER_KINDS}", deferral.trigger_kind);
-    let moment = match deferral.trigger_kind.as_str() {
-        "at" => {
-            let instant = arguments["instant"].as_str().and_then(|text| DateTime::parse_from_rfc3339(text).ok());
-            instant.ok_or_else(|| wrong(&format!("has no usable `instant` in {arguments}")))?.to_utc()
-        }
-        "after" => {
-            let seconds = arguments["seconds"].as_f64().filter(|seconds| (0.0..=1e10).contains(seconds));
-            let seconds = seconds.ok_or_else(|| wrong(&format!("has no usable `seconds` in {arguments}")))?;
-            now + TimeDelta::microseconds((seconds * 1e6) as i64)
-        }
-        _ => return Err(wrong("is not known")),
-    };
-    let timeout =
-        deferral.timeout_ms.and_then(|timeout| i64::try_from(timeout).ok()).and_then(TimeDelta::try_milliseconds);
-    let timeout = timeout.and_then(|timeout| now.checked_add_signed(timeout));
-    let (wake_at, event) = match timeout {
-        Some(timeout) if timeout < moment => (timeout, ResumeEvent::TimedOut),
-        _ => (moment, ResumeEvent::Fired { payload: json!(moment.to_rfc3339()) }),
-    };
-    let resume = Resume { state: deferral.state.clone(), event };
-    let resume =
-        serde_json::to_value(resume).map_err(|error| format!("the deferral's state cannot be kept: {error}"))?;
-    Ok((wake_at, resume))
 }

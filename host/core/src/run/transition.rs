@@ -50,7 +50,7 @@ pub const TRANSITIONS: &[Transition] = &[
     row(Some(UpForReschedule), Some(Skipped), "trigger rule, branch, short circuit or end of the run"),
     row(Some(UpForReschedule), Some(UpstreamFailed), "trigger rule"),
     row(Some(UpForReschedule), Some(Removed), "gone from the DAG"),
-    row(Some(Deferred), Some(Scheduled), "trigger fired or timed out"),
+    row(Some(Deferred), Some(Scheduled), "trigger fired, failed or timed out"),
     row(Some(Deferred), Some(Skipped), "branch, short circuit or end of the run"),
     row(Some(Deferred), Some(Removed), "gone from the DAG"),
     row(Some(UpstreamFailed), Some(Skipped), "branch or short circuit"),

@@ -67,6 +67,7 @@ impl World {
                 }
                 Effect::WakeAt(at) => self.wake_at.push(at),
                 Effect::Reload => reload = true,
+                Effect::Await(_) => {}
                 Effect::FinishRun { state, .. } => self.outcome = Some(state),
             }
         }

@@ -7,7 +7,8 @@ use airlock_core::id::TenantId;
 use airlock_core::run::{Instance, Past, Plan, RunFacts, RunMachine};
 use airlock_core::state::{RunState, TaskState, TriggerRule};
 use airlock_core::why::{
-    BackfillSituation, Holder, PastSituation, RunSituation, Situation, WorkerSituation, why_not_running,
+    BackfillSituation, Holder, PastSituation, RunSituation, Situation, TriggerSituation, WorkerSituation,
+    why_not_running,
 };
 use uuid::Uuid;
 
@@ -26,6 +27,7 @@ struct Case {
     states: [Option<TaskState>; 3],
     run: RunSituation,
     past: Option<PastSituation>,
+    trigger: Option<TriggerSituation>,
     usage: Usage,
     tenant_limit: Option<u32>,
     holders: Vec<Holder>,
@@ -49,6 +51,7 @@ impl Case {
                 run_after: now(),
             },
             past: None,
+            trigger: None,
             usage: Usage { pools: HashMap::from(pools), ..Usage::default() },
             tenant_limit: None,
             holders: Vec::new(),
@@ -90,6 +93,7 @@ impl Case {
             machine: &machine,
             instance: &instances[2],
             past: self.past.as_ref(),
+            trigger: self.trigger.as_ref(),
             tenant: TENANT,
             tenant_limit: self.tenant_limit,
             usage: &self.usage,
@@ -188,6 +192,26 @@ fn what_waits_for_a_moment_says_until_when() {
         waiting(TaskState::UpForReschedule, 60).starts_with("Ready To Reschedule: the sensor has said \"not yet\"")
     );
     assert!(waiting(TaskState::Deferred, 60).starts_with("Trigger: the task is deferred, and goes on at"));
+    let looked = TriggerSituation {
+        what: "for an answer to GET /job".to_owned(),
+        last_look: Some((now(), "worker-1".to_owned(), "status 404".to_owned())),
+        next_look_at: Some(now() + chrono::TimeDelta::seconds(30)),
+    };
+    let deferred = |trigger: TriggerSituation| {
+        Case::new([SUCCESS, SUCCESS, Some(TaskState::Deferred)])
+            .with(|case| (case.wake_in, case.trigger) = (60, Some(trigger)))
+            .answer()
+    };
+    assert_eq!(
+        deferred(looked.clone()),
+        "Trigger: the task is deferred, and waits for an answer to GET /job; `worker-1` looked last at \
+         2026-01-01T00:00:00+00:00: status 404; the next look is at 2026-01-01T00:00:30+00:00; the wait ends at \
+         2026-01-01T00:01:00+00:00"
+    );
+    assert_eq!(
+        deferred(TriggerSituation { last_look: None, next_look_at: None, ..looked }),
+        "Trigger: the task is deferred, and waits for an answer to GET /job; the wait ends at 2026-01-01T00:01:00+00:00"
+    );
     assert_eq!(waiting(TaskState::UpForRetry, 0), "");
 }
 

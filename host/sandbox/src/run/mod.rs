@@ -1,5 +1,6 @@
 //! One call of an operator: a fresh store and instance, every limit at once, and a report.
 
+mod deferral;
 pub(crate) mod limiter;
 pub(crate) mod meter;
 pub(crate) mod output;

@@ -1,12 +1,13 @@
 //! What a call answered, or why it did not, in the terms of the core.
 
 use airlock_core::limits::Limits;
-use airlock_core::outcome::{Deferral, Failure, FailureCause, ShortCircuitScope, TryResult};
+use airlock_core::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use serde_json::Value;
 use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::deferral::deferral;
 use crate::bindings::exports::airlock::operator::task;
 use crate::host::moment;
 use crate::limit::{Limit, LimitReached};
@@ -57,23 +58,16 @@ fn outcome_of(outcome: task::Outcome, limits: &Limits) -> Result<TryResult, Fail
         task::Outcome::Reschedule(Some(at)) => TryResult::Reschedule {
             at: Some(moment(at).ok_or_else(|| wrong("the moment of `outcome.reschedule` is outside of the calendar"))?),
         },
-        task::Outcome::Defer(deferral) => TryResult::Defer {
-            deferral: Deferral {
-                trigger_kind: deferral.trigger.kind,
-                trigger_arguments: json(&deferral.trigger.arguments, limits, "naming its trigger")?,
-                state: json(&deferral.state, limits, "leaving its state")?,
-                timeout_ms: deferral.timeout_ms,
-            },
-        },
+        task::Outcome::Defer(wanted) => TryResult::Defer { deferral: deferral(wanted, limits)? },
     })
 }
 
 /// An answer that breaks the contract: the same module would break it again.
-fn wrong(message: &str) -> Failure {
+pub(super) fn wrong(message: &str) -> Failure {
     Failure { cause: FailureCause::Operator, retryable: false, message: message.to_owned(), backtrace: None }
 }
 
-fn json(text: &str, limits: &Limits, doing: &'static str) -> Result<Value, Failure> {
+pub(super) fn json(text: &str, limits: &Limits, doing: &'static str) -> Result<Value, Failure> {
     let bytes = text.len() as u64;
     if bytes > limits.xcom_bytes {
         return Err(limit_failure(&LimitReached::new(Limit::XComBytes, limits.xcom_bytes, bytes, doing)));

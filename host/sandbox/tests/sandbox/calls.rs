@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use airlock_core::outcome::{Deferral, ResumeEvent, TryResult};
+use airlock_core::trigger::Trigger;
 use airlock_sandbox::Entry;
 use serde_json::json;
 
@@ -38,8 +39,7 @@ async fn a_deferral_goes_out_and_its_event_comes_back() {
     let sandbox = sandbox();
     let (report, services) = misbehave(&sandbox, json!({ "do": "defer" }), |_| {}).await;
     let deferral = Deferral {
-        trigger_kind: "after".to_owned(),
-        trigger_arguments: json!({ "seconds": 5 }),
+        trigger: Trigger::After { milliseconds: 5_000 },
         state: json!({ "seen": 1 }),
         timeout_ms: Some(60_000),
     };

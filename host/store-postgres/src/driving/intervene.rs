@@ -3,6 +3,7 @@
 use airlock_core::id::RunKey;
 use airlock_store::StoreError;
 use airlock_store::driving::RunChange;
+use airlock_store::support::waits;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
@@ -11,6 +12,7 @@ use super::leases::give_up;
 use super::run_states::{self, By};
 use crate::PostgresStore;
 use crate::error::Result;
+use crate::triggers::apply_waits;
 
 pub async fn intervene(store: &PostgresStore, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
     let mut transaction = store.begin().await?;
@@ -44,6 +46,9 @@ pub async fn change(connection: &mut PgConnection, key: RunKey, epoch: i64, chan
     }
     if let Some(now) = moment(change)? {
         run_states::write(&mut *connection, &[(key, change)], By::Request, now).await?;
+    }
+    if let Some(at) = change.at.or_else(|| change.moves.iter().map(|moved| moved.at).max()) {
+        apply_waits(&mut *connection, &waits(&[(key, change)], &[]), at).await?;
     }
     give_up(connection, key).await?;
     Ok(true)

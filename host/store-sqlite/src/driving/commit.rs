@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
-use airlock_store::support::{brought_about, made_due};
+use airlock_store::support::{brought_about, made_due, waits};
 
 use super::admission::admit_all;
 use super::changes::apply;
@@ -15,6 +15,7 @@ use super::usage::usage;
 use crate::assets::record;
 use crate::callbacks::insert;
 use crate::error::Result;
+use crate::triggers::apply_waits;
 use crate::{SqliteStore, begin};
 
 pub async fn commit(
@@ -35,6 +36,7 @@ pub async fn commit(
     committed.refused = apply(&mut transaction, &changes).await?;
     record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
     insert(&mut transaction, &made_due(&changes, &committed.refused), None).await?;
+    committed.triggers_due = apply_waits(&mut transaction, &waits(&changes, &committed.refused), batch.now).await?;
 
     let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
     if !admissions.is_empty() {

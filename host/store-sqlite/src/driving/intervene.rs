@@ -3,6 +3,7 @@
 use airlock_core::id::RunKey;
 use airlock_store::StoreError;
 use airlock_store::driving::RunChange;
+use airlock_store::support::waits;
 use chrono::{DateTime, Utc};
 use sqlx::sqlite::SqliteConnection;
 
@@ -10,6 +11,7 @@ use super::changes::apply;
 use super::leases::give_up;
 use super::run_states;
 use crate::error::Result;
+use crate::triggers::apply_waits;
 use crate::{SqliteStore, begin};
 
 pub async fn intervene(store: &SqliteStore, key: RunKey, epoch: i64, change: &RunChange) -> Result<bool> {
@@ -41,6 +43,9 @@ pub async fn change(connection: &mut SqliteConnection, key: RunKey, epoch: i64, 
     }
     if let Some(now) = moment(change)? {
         run_states::write(&mut *connection, key, change, now).await?;
+    }
+    if let Some(at) = change.at.or_else(|| change.moves.iter().map(|moved| moved.at).max()) {
+        apply_waits(&mut *connection, &waits(&[(key, change)], &[]), at).await?;
     }
     give_up(connection, key).await?;
     Ok(true)

@@ -40,6 +40,9 @@ pub async fn end_all(store: &SqliteStore) -> Result<()> {
         .await?;
     sqlx::query("UPDATE queue SET lease_until = 0 WHERE state = 'running'").execute(&mut *transaction).await?;
     sqlx::query("UPDATE callbacks SET lease_until = 0 WHERE state = 'running'").execute(&mut *transaction).await?;
+    sqlx::query("UPDATE triggers SET next_look_at = 0, lease_token = NULL WHERE lease_token IS NOT NULL")
+        .execute(&mut *transaction)
+        .await?;
     Ok(transaction.commit().await?)
 }
 

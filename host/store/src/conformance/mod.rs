@@ -25,6 +25,7 @@ pub mod settings;
 pub mod taking;
 pub mod tenants;
 pub mod throughput;
+pub mod triggers;
 pub mod xcoms;
 
 /// Makes a test of every case. The argument is an asynchronous function without arguments that answers something which
@@ -178,6 +179,12 @@ macro_rules! conformance {
                 a_deferred_try_is_resumed_with_its_state_and_event,
                 a_new_try_begins_without_the_xcoms_of_the_one_before,
                 a_refused_report_pushes_nothing,
+            ]
+            triggers: [
+                a_trigger_is_looked_at_until_it_fires_once,
+                a_trigger_goes_when_its_task_waits_no_more,
+                the_end_of_a_run_or_task_makes_triggers_due,
+                a_posted_event_wakes_those_who_wait_or_is_kept_for_the_first,
             ]
         }
     };

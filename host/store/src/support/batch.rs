@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::storable;
 use crate::callbacks::NewCallback;
-use crate::driving::{Admission, Move, NewInstance};
+use crate::driving::{Admission, Move, NewInstance, NewTrigger};
 use crate::queue::TryReport;
 
 /// A batch as one argument.
@@ -254,6 +254,36 @@ impl<'a> CallbackJson<'a> {
             about: serde_json::to_string(&new.about)?,
             queue: &new.queue,
             at: micros(new.at),
+        })
+    }
+}
+
+#[derive(Serialize)]
+pub struct TriggerJson {
+    tenant: i64,
+    run: i64,
+    instance: String,
+    try_number: u32,
+    trigger: String,
+    topic: Option<String>,
+    created_at: i64,
+    next_look_at: Option<i64>,
+}
+
+impl TriggerJson {
+    /// # Errors
+    ///
+    /// None in practice: a trigger is JSON.
+    pub fn new(run: RunKey, new: &NewTrigger) -> serde_json::Result<Self> {
+        Ok(Self {
+            tenant: run.tenant.0,
+            run: run.id,
+            instance: hex(new.instance),
+            try_number: new.try_number,
+            trigger: serde_json::to_string(&new.trigger)?,
+            topic: new.trigger.topic().as_deref().map(|topic| storable(topic).into_owned()),
+            created_at: micros(new.at),
+            next_look_at: optional_micros(new.first_look()),
         })
     }
 }

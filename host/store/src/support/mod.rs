@@ -10,7 +10,7 @@ mod versions;
 
 pub use dag_cache::DagCache;
 pub use fitting::{Candidate, fitting};
-pub use moves::{brought_about, made_due, rounds};
+pub use moves::{Waits, brought_about, made_due, rounds, waits};
 pub use shares::{Backlog, Turns};
 pub use text::storable;
 pub use versions::compare_versions;

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::export_trigger::{milliseconds, to_wit};
 use crate::operator::{Kind, Operator};
 use crate::outcome::{Deferral, Event, Outcome, ShortCircuitScope};
 use crate::wasm::bindings::exports::airlock::operator::task as wit;
@@ -59,14 +60,11 @@ fn outcome(outcome: Outcome) -> wit::Outcome {
             ShortCircuitScope::DirectDownstream => wit::ShortCircuitScope::DirectDownstream,
         }),
         Outcome::Reschedule(at) => wit::Outcome::Reschedule(at.map(instant::to_wit)),
-        Outcome::Defer(Deferral { trigger, state, timeout }) => {
-            let (kind, arguments) = trigger.parts();
-            wit::Outcome::Defer(wit::Deferral {
-                trigger: wit::Trigger { kind, arguments: arguments.to_string() },
-                state: state.to_string(),
-                timeout_ms: timeout.map(|timeout| u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
-            })
-        }
+        Outcome::Defer(Deferral { trigger, state, timeout }) => wit::Outcome::Defer(wit::Deferral {
+            trigger: to_wit(trigger),
+            state: state.to_string(),
+            timeout_ms: timeout.map(milliseconds),
+        }),
     }
 }
 

@@ -26,9 +26,12 @@
 mod error;
 #[cfg(target_family = "wasm")]
 mod export;
+#[cfg(target_family = "wasm")]
+mod export_trigger;
 mod moment;
 mod operator;
 mod outcome;
+mod trigger;
 
 pub mod connections;
 pub mod context;
@@ -57,7 +60,11 @@ pub use context::context;
 pub use error::{Error, Result};
 pub use moment::{MomentError, moment};
 pub use operator::{Description, Kind, Operator};
-pub use outcome::{Deferral, Event, IntoOutcome, Outcome, ShortCircuitScope, Trigger};
+pub use outcome::{Deferral, Event, IntoOutcome, Outcome, ShortCircuitScope};
+pub use trigger::{
+    DagRunTrigger, HttpTrigger, JsonCondition, KeyMatching, ObjectsTrigger, RunSelector, SqlCondition, SqlTrigger,
+    StatusSet, TasksTrigger, Trigger,
+};
 pub use {schemars, serde, serde_json};
 
 /// What nearly every operator needs.

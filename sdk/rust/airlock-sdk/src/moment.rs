@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime};
 
 /// Why a text is no moment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,11 +22,6 @@ pub fn moment(text: &str) -> Result<SystemTime, MomentError> {
         .or_else(|_| date())
         .map(Into::into)
         .map_err(|_| MomentError(text.to_owned()))
-}
-
-/// As the host reads it.
-pub(crate) fn text(moment: SystemTime) -> String {
-    DateTime::<Utc>::from(moment).to_rfc3339_opts(SecondsFormat::Nanos, true)
 }
 
 #[cfg(test)]

@@ -3,9 +3,10 @@
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::error::{Error, Result};
+use crate::trigger::Trigger;
 
 /// How a try ended well. An operator may return any serialisable value instead, which means [`Outcome::Success`].
 #[derive(Clone, Debug, PartialEq)]
@@ -44,41 +45,15 @@ pub struct Deferral {
     pub timeout: Option<Duration>,
 }
 
-/// Something for the host to wait for while no instance exists.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trigger {
-    /// Until a moment has come.
-    At(SystemTime),
-    /// For a time, from now.
-    After(Duration),
-    /// A trigger that this SDK does not know of, by its kind and arguments.
-    Other {
-        /// The trigger's kind.
-        kind: String,
-        /// The kind's arguments, a JSON object.
-        arguments: Value,
-    },
-}
-
-impl Trigger {
-    /// The kind and arguments as the host takes them.
-    pub fn parts(&self) -> (String, Value) {
-        match self {
-            Self::At(moment) => ("at".into(), json!({ "instant": crate::moment::text(*moment) })),
-            Self::After(time) => ("after".into(), json!({ "seconds": time.as_secs_f64() })),
-            Self::Other { kind, arguments } => (kind.clone(), arguments.clone()),
-        }
-    }
-}
-
 /// What ended a deferral.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Event {
-    /// The trigger fired, with this payload.
+    /// The trigger fired, with this payload: see [`Trigger`].
     Fired(Value),
-    /// The deferral's timeout passed first.
+    /// The deferral's timeout passed first, or that of the sensor, which answers [`Outcome::Reschedule`] to it, for the host to end the
+    /// task as its `timeout` and `soft_fail` say.
     TimedOut,
-    /// The trigger itself failed; the text says why.
+    /// What was waited for can never come; the text says why.
     Failed(String),
 }
 
@@ -103,13 +78,23 @@ impl Outcome {
         Self::Reschedule(None)
     }
 
-    /// Wait for `trigger`, then call the `resume` function with `state`.
+    /// Wait for `trigger`, then call the `resume` function with `state`. A sensor waits no longer than its `timeout`, any other task
+    /// without end unless [`Outcome::within`] says otherwise.
     ///
     /// # Errors
     /// If the state cannot be written as JSON.
-    pub fn defer(trigger: Trigger, state: impl Serialize) -> Result<Self> {
+    pub fn defer(trigger: impl Into<Trigger>, state: impl Serialize) -> Result<Self> {
         let state = serde_json::to_value(state).map_err(Error::fail)?;
-        Ok(Self::Defer(Deferral { trigger, state, timeout: None }))
+        Ok(Self::Defer(Deferral { trigger: trigger.into(), state, timeout: None }))
+    }
+
+    /// Bounds a wait: after this long the `resume` function is called with [`Event::TimedOut`]. Other outcomes do not wait.
+    #[must_use]
+    pub fn within(self, timeout: Duration) -> Self {
+        match self {
+            Self::Defer(deferral) => Self::Defer(Deferral { timeout: Some(timeout), ..deferral }),
+            other => other,
+        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What `#[operator]` and `#[arguments]` make of plain Rust.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use airlock_sdk::prelude::*;
 use airlock_sdk::testing::Host;
-use airlock_sdk::{Deferral, Kind, Operator as _};
+use airlock_sdk::{Deferral, HttpTrigger, Kind, Operator as _, SqlCondition, SqlTrigger};
 
 mod nothing {
     use super::*;
@@ -112,10 +112,17 @@ fn a_deferral_goes_on_where_it_was() {
 }
 
 #[test]
-fn triggers_are_written_as_the_contract_says() {
-    let at = Trigger::At(UNIX_EPOCH + Duration::from_millis(1_500));
-    assert_eq!(at.parts(), ("at".into(), json!({ "instant": "1970-01-01T00:00:01.500000000Z" })));
-    assert_eq!(Trigger::After(Duration::from_millis(1_500)).parts(), ("after".into(), json!({ "seconds": 1.5 })));
+fn triggers_are_built_step_by_step() {
+    let http = HttpTrigger::get("/jobs/1").by("api").until_json("/state", ["done"]).every(Duration::from_secs(5));
+    let Ok(Outcome::Defer(deferral)) = Outcome::defer(http.clone(), 1).map(|wait| wait.within(Duration::from_secs(60)))
+    else {
+        panic!("a deferral defers");
+    };
+    assert_eq!((deferral.trigger, deferral.timeout), (http.clone().into(), Some(Duration::from_secs(60))));
+    assert_eq!(http.expect.unwrap().one_of, [json!("done")]);
+    assert_eq!(Outcome::done().within(Duration::ZERO), Outcome::done(), "what does not wait has no end of a wait");
+    let sql = SqlTrigger::query("db", "select count(*) from t where d = $1").bind("2026-01-31");
+    assert_eq!((sql.until, sql.parameters), (SqlCondition::FirstValue, vec![json!("2026-01-31")]));
 }
 
 #[test]
