@@ -170,17 +170,28 @@ struct Meaning<'a> {
 impl<'a> Meaning<'a> {
     fn of(plan: &'a Plan, selection: &'a ClearSelection) -> Self {
         let targets = selection.tasks.as_deref().unwrap_or_default();
-        let named = targets.iter().map(|target| target.task_id.as_str());
-        let mut whole: HashSet<&str> = if selection.upstream || selection.downstream {
-            plan.cleared_with(named, selection.upstream, selection.downstream)
-        } else {
-            HashSet::new()
+        let id = |target: &'a ClearTarget| target.task_id.as_str();
+        let mut relatives_of: HashMap<&str, HashSet<&str>> = HashMap::new();
+        let (upstream, downstream) = (selection.upstream, selection.downstream);
+        let with = |task_ids: &[&'a str]| -> HashSet<&'a str> {
+            if !upstream && !downstream {
+                return HashSet::new();
+            }
+            plan.cleared_with(task_ids.iter().copied(), upstream, downstream)
         };
+        let all: Vec<&str> = targets.iter().filter(|target| target.map_index.is_none()).map(id).collect();
+        let mut whole = with(&all);
+        whole.extend(all);
         let mut single = HashSet::new();
-        for target in targets {
-            match target.map_index {
-                None => _ = whole.insert(&target.task_id),
-                Some(index) => _ = single.insert((target.task_id.as_str(), index)),
+        // In its mapped group, an instance concerns those with its own index; what is outside of the group depends on all of them.
+        for (target, index) in targets.iter().filter_map(|target| Some((target.task_id.as_str(), target.map_index?))) {
+            single.insert((target, index));
+            for relative in relatives_of.entry(target).or_insert_with(|| with(&[target])).iter().copied() {
+                if plan.share_group(target, relative) {
+                    single.insert((relative, index));
+                } else {
+                    whole.insert(relative);
+                }
             }
         }
         Self { everything: selection.tasks.is_none(), whole, single }

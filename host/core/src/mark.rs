@@ -115,16 +115,17 @@ pub fn mark_all(
 ) -> RunChange {
     let state = mark.state();
     let why = format!("{by} has marked it as {mark}");
-    let (mut relatives, mut below) = (HashSet::new(), HashSet::new());
+    let (mut relatives, mut below) = (Reach::default(), Reach::default());
     for selection in selections {
-        relatives.extend(plan.relatives(&selection.task_id, selection.upstream, selection.downstream));
-        below.extend(plan.relatives(&selection.task_id, false, true));
+        let Selection { task_id, upstream, downstream, .. } = selection;
+        relatives.extend(plan, selection, plan.relatives(task_id, *upstream, *downstream));
+        below.extend(plan, selection, plan.relatives(task_id, false, true));
     }
     let is_meant = |instance: &&Instance| {
         let mut named = selections.iter().filter(|selection| selection.task_id == instance.task_id).peekable();
         match named.peek() {
             Some(_) => named.any(|selection| selection.map_index.is_none_or(|index| index == instance.map_index)),
-            None => relatives.contains(instance.task_id.as_str()),
+            None => relatives.contains(instance),
         }
     };
     let marked: Vec<&Instance> =
@@ -132,9 +133,7 @@ pub fn mark_all(
     let cleared: Vec<&Instance> = instances
         .iter()
         .filter(|instance| {
-            below.contains(instance.task_id.as_str())
-                && instance.state.is_some_and(TaskState::is_failure_like)
-                && !is_meant(instance)
+            below.contains(instance) && instance.state.is_some_and(TaskState::is_failure_like) && !is_meant(instance)
         })
         .collect();
     let reopens = run_state.is_finished() && !cleared.is_empty();
@@ -145,6 +144,30 @@ pub fn mark_all(
         clears: reopens,
         at: Some(now),
         ..RunChange::default()
+    }
+}
+
+/// What a selection reaches beyond what it names. One instance of a task in a mapped group reaches, in this group, those with its own
+/// index.
+#[derive(Default)]
+struct Reach<'a> {
+    whole: HashSet<&'a str>,
+    single: HashSet<(&'a str, i32)>,
+}
+
+impl<'a> Reach<'a> {
+    fn extend(&mut self, plan: &'a Plan, selection: &Selection, relatives: HashSet<&'a str>) {
+        for relative in relatives {
+            match selection.map_index.filter(|_| plan.share_group(&selection.task_id, relative)) {
+                Some(index) => _ = self.single.insert((relative, index)),
+                None => _ = self.whole.insert(relative),
+            }
+        }
+    }
+
+    fn contains(&self, instance: &Instance) -> bool {
+        let task_id = instance.task_id.as_str();
+        self.whole.contains(task_id) || self.single.contains(&(task_id, instance.map_index))
     }
 }
 

@@ -210,7 +210,8 @@ fn of_the_trigger(situation: &Situation<'_>) -> Unmet {
 
 fn of_what_comes_before(situation: &Situation<'_>) -> Vec<Unmet> {
     let task_id = &situation.instance.task_id;
-    let mut found: Vec<Unmet> = situation.machine.unmet_upstream(task_id).into_iter().collect();
+    let mut found: Vec<Unmet> =
+        situation.machine.unmet_upstream(task_id, situation.instance.map_index).into_iter().collect();
     if let Some(PastSituation { run_id, past }) = situation.past
         && let Some(reason) = situation.machine.unmet_past(task_id, run_id, past)
     {

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 struct Database {
     variables: Map<String, Value>,
     xcoms: Vec<PulledXCom>,
+    expanded: Option<Map<String, Value>>,
 }
 
 impl Lookup for Database {
@@ -56,6 +57,10 @@ impl Lookup for Database {
 
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError> {
         Ok(Some(PreviousRun { data_interval: None, started_at: Some(instant("2024-02-28T00:00:01Z")), ended_at: None }))
+    }
+
+    fn expanded(&self) -> Result<Option<Map<String, Value>>, LookupError> {
+        Ok(self.expanded.clone())
     }
 
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {

@@ -1,10 +1,11 @@
 //! XComs.
 
-use airlock_core::id::TenantId;
+use airlock_core::id::{RunKey, TenantId};
 use airlock_store::xcoms::{XComFilter, XComOwner, XComPull, XComRow, XComs};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::Connection;
 use sqlx::sqlite::SqliteRow;
@@ -64,6 +65,20 @@ impl XComs for SqliteStore {
         } else {
             self.pull_from_run(pull).await?
         })
+    }
+
+    async fn xcom_map_indexes(&self, run: RunKey, task_id: &str, key: &str) -> StoreResult<Vec<i32>> {
+        let rows = sqlx::query_scalar(
+            "SELECT map_index FROM xcoms WHERE tenant_id = ?1 AND run_key = ?2 AND task_id = ?3 AND key = ?4
+             ORDER BY map_index",
+        )
+        .bind(run.tenant.0)
+        .bind(run.id)
+        .bind(task_id)
+        .bind(key)
+        .fetch_all(&mut *self.reader().await)
+        .await;
+        Ok(rows.map_err(Failure::from)?)
     }
 
     async fn xcom(
@@ -155,15 +170,20 @@ impl SqliteStore {
         statement: sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
         pull: &XComPull<'_>,
     ) -> Result<Vec<XComRow>> {
-        let rows = statement
+        // One by one: a task that thousands of instances come before reads what each of them returned.
+        let mut connection = self.reader().await;
+        let mut rows = statement
             .bind(pull.run.tenant.0)
             .bind(pull.run.id)
             .bind(pull.key.to_owned())
             .bind(pull.task_ids.map(|ids| Value::from(ids).to_string()))
             .bind(pull.map_indexes.map(|indexes| Value::from(indexes).to_string()))
-            .fetch_all(&mut *self.reader().await)
-            .await?;
-        rows.iter().map(xcom_row).collect()
+            .fetch(&mut *connection);
+        let mut pulled = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            pulled.push(xcom_row(&row)?);
+        }
+        Ok(pulled)
     }
 }
 

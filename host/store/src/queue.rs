@@ -49,6 +49,8 @@ pub struct ClaimedTry {
     pub resume: Option<Resume>,
     /// How often the run had been cleared when the try was queued: facts of the run hold until that changes.
     pub clear_number: u32,
+    /// The run's, when the try was queued: within it, nothing that has ended runs again.
+    pub epoch: i64,
     /// Whether the claim has made callbacks due.
     pub has_callbacks: bool,
 }

@@ -60,6 +60,8 @@ pub trait XComs: Send + Sync {
     async fn push_xcom(&self, owner: &XComOwner, key: &str, value: &Value, now: DateTime<Utc>) -> StoreResult<()>;
     /// By task id and map index.
     async fn pull_xcoms(&self, pull: &XComPull<'_>) -> StoreResult<Vec<XComRow>>;
+    /// The map indexes of a task's instances that have pushed this key, in their order; the values are not read.
+    async fn xcom_map_indexes(&self, run: RunKey, task_id: &str, key: &str) -> StoreResult<Vec<i32>>;
     async fn xcom(
         &self,
         tenant: TenantId,

@@ -152,7 +152,7 @@ impl Shared {
                 options,
             };
             let (run, tenant) = (source.run.clone(), source.tenant.clone());
-            let sight = Sight { run, tenant, grants: callback.grants.clone() };
+            let sight = Sight { run, tenant, grants: callback.grants.clone(), instance: None };
             let rendered = self.render_some(sight, rendering, services).await?;
             self.check_arguments(row.run.tenant, &callback.resolved, &rendered).await?;
             rendered

@@ -46,7 +46,7 @@ pub(crate) struct Shared {
     pub id: Uuid,
     pub parts: WorkerParts,
     pub options: WorkerOptions,
-    pub definitions: Definitions,
+    pub definitions: Arc<Definitions>,
     pub leases: Leases,
     /// Those of callbacks.
     pub callbacks: Leases,
@@ -69,7 +69,7 @@ impl Worker {
         let logs = LogSink::start(parts.blobs.clone())?;
         let shared = Shared {
             id: Uuid::new_v4(),
-            definitions: Definitions::new(parts.store.clone()),
+            definitions: Arc::new(Definitions::new(parts.store.clone())),
             leases: Leases::default(),
             callbacks: Leases::default(),
             reporter: Reporter::new(parts.store.clone(), parts.wake.clone()),

@@ -8,6 +8,7 @@ mod claim;
 mod connections;
 mod dag_runs;
 mod definitions;
+mod expansion;
 mod heartbeat;
 mod lookup;
 mod mapping;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use airlock_core::dag::InstanceArguments;
+use airlock_core::id::UNMAPPED;
 use airlock_core::limits::Grants;
 use airlock_core::outcome::{Failure, FailureCause};
 use airlock_core::state::{RunState, RunType};
@@ -19,6 +21,7 @@ use serde_json::{Map, Value};
 use tokio::runtime::Handle;
 
 use crate::claim::Shared;
+use crate::definitions::{Definition, Definitions};
 use crate::prepare::Facts;
 use crate::services::TryServices;
 
@@ -28,6 +31,15 @@ pub(crate) struct Sight {
     pub tenant: Arc<Tenant>,
     /// None: the default.
     pub grants: Option<Grants>,
+    /// None: there is no instance of a task that could be expanded.
+    pub instance: Option<InstanceOf>,
+}
+
+/// An instance, and the task that it is one of.
+pub(crate) struct InstanceOf {
+    pub claimed: ClaimedTry,
+    pub definition: Arc<Definition>,
+    pub position: usize,
 }
 
 /// What is rendered.
@@ -39,6 +51,8 @@ pub(crate) struct Rendering {
 }
 
 struct TryLookup {
+    instance: Option<InstanceOf>,
+    definitions: Arc<Definitions>,
     services: Arc<TryServices>,
     store: Arc<dyn Store>,
     run: Arc<RunRow>,
@@ -70,10 +84,14 @@ impl Lookup for TryLookup {
             include_prior_dates: pull.include_prior_dates,
         };
         let entries = self.runtime.block_on(self.services.pull_xcoms(&selection)).map_err(unavailable)?;
-        let pulled = entries.into_iter();
-        Ok(pulled
-            .map(|entry| PulledXCom { task_id: entry.task_id, map_index: entry.map_index, value: entry.value })
-            .collect())
+        // To its own group a task of the group has one value, whatever the index.
+        let is_only_one = |task_id: &str| pull.map_indexes.is_none() && self.services.is_in_group(task_id);
+        let pulled = entries.into_iter().map(|entry| PulledXCom {
+            map_index: if is_only_one(&entry.task_id) { UNMAPPED } else { entry.map_index },
+            task_id: entry.task_id,
+            value: entry.value,
+        });
+        Ok(pulled.collect())
     }
 
     fn variable(&self, key: &str) -> Result<Option<String>, LookupError> {
@@ -119,6 +137,15 @@ impl Lookup for TryLookup {
             started_at: run.started_at,
             ended_at: run.ended_at,
         }))
+    }
+
+    fn expanded(&self) -> Result<Option<Map<String, Value>>, LookupError> {
+        let Some(InstanceOf { claimed, definition, position }) = &self.instance else { return Ok(None) };
+        let Some(mapping) = definition.group_mapping(*position) else { return Ok(None) };
+        let found = self.runtime.block_on(self.definitions.mapped_arguments(claimed, definition, mapping));
+        let InstanceArguments { written, pulled } =
+            found.map_err(|failure| LookupError::Unavailable(failure.message))?;
+        Ok(Some(written.into_iter().chain(pulled).collect()))
     }
 
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
@@ -187,7 +214,7 @@ impl Shared {
         let options = RenderOptions { native, ..RenderOptions::default() };
         let arguments = facts.arguments.clone();
         let (fields, scope) = (facts.task().resolved.template_fields.clone(), scope(claimed, facts, arguments.clone()));
-        self.render_some(facts.sight(), Rendering { arguments, fields, scope, options }, services).await
+        self.render_some(facts.sight(claimed), Rendering { arguments, fields, scope, options }, services).await
     }
 
     /// A text about this instance, rendered with its arguments as they are called with.
@@ -206,7 +233,7 @@ impl Shared {
             scope: scope(claimed, facts, arguments),
             options: RenderOptions::default(),
         };
-        let rendered = self.render_some(facts.sight(), rendering, services).await?;
+        let rendered = self.render_some(facts.sight(claimed), rendering, services).await?;
         Ok(rendered.into_values().find_map(|value| value.as_str().map(str::to_owned)).unwrap_or_default())
     }
 
@@ -217,6 +244,8 @@ impl Shared {
         services: &Arc<TryServices>,
     ) -> Result<Map<String, Value>, Failure> {
         let lookup = Arc::new(TryLookup {
+            instance: sight.instance,
+            definitions: self.definitions.clone(),
             services: services.clone(),
             store: self.parts.store.clone(),
             tenant_grants: sight.tenant.policy.grants.0.clone(),

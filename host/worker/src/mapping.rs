@@ -3,16 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use airlock_core::dag::{InstanceArguments, Mapping, Task, elements_of};
-use airlock_core::id::UNMAPPED;
+use airlock_core::dag::{Element, InstanceArguments, Mapping, Task};
 use airlock_core::limits::Limits;
 use airlock_core::outcome::{Failure, FailureCause};
-use airlock_sandbox::capability::task::{LogLevel, TaskServices, XComSelection};
+use airlock_sandbox::capability::task::LogLevel;
 use airlock_store::queue::ClaimedTry;
 use serde_json::{Map, Value};
 
 use crate::claim::Shared;
-use crate::definitions::Definition;
+use crate::definitions::{Definition, Definitions};
 use crate::prepare::{Facts, hopeless, unreachable_store};
 use crate::services::TryServices;
 
@@ -21,57 +20,58 @@ pub(crate) const RETURN_VALUE: &str = "return_value";
 /// Characters of what people call an instance, as in Airflow.
 const LONGEST_NAME: usize = 250;
 
-/// The arguments that mapping gives to a claimed instance; none where the task is not mapped.
-pub(crate) async fn mapped_arguments(
-    claimed: &ClaimedTry,
-    definition: &Definition,
-    task: &Task,
-    services: &TryServices,
-) -> Result<InstanceArguments, Failure> {
-    let Some(mapping) = &task.mapping else { return Ok(InstanceArguments::default()) };
-    let Ok(map_index) = u64::try_from(claimed.map_index) else {
-        return Err(hopeless(format!("`{}` is mapped, and this instance has no map index", task.task_id)));
-    };
-    let pulled = pull_sources(mapping, definition, services).await?;
-    let arguments = mapping.arguments(map_index, &pulled).map_err(hopeless)?;
-    let given_twice = arguments.pulled.keys().find(|name| task.args.contains_key(*name));
-    match given_twice {
-        Some(name) => Err(hopeless(format!("`{name}` is given in `args` and by what the task is mapped over"))),
-        None => Ok(arguments),
+impl Definitions {
+    /// The arguments that a mapping, the task's own or its group's, gives to a claimed instance.
+    pub async fn mapped_arguments(
+        &self,
+        claimed: &ClaimedTry,
+        definition: &Definition,
+        mapping: &Mapping,
+    ) -> Result<InstanceArguments, Failure> {
+        let Ok(map_index) = u64::try_from(claimed.map_index) else {
+            return Err(hopeless(format!("`{}` is mapped, and this instance has no map index", claimed.task_id)));
+        };
+        let mut expansions = HashMap::new();
+        for source in mapping.sources() {
+            let is_mapped = definition.position(source).is_some_and(|position| definition.is_mapped(position));
+            let expansion = self.expansion(claimed, source, is_mapped).await.map_err(unreachable_store)?;
+            expansions.insert(source, expansion);
+        }
+        let length_of = |source: &str| expansions.get(source).map(|expansion| expansion.len() as u64);
+        let mut arguments = InstanceArguments::default();
+        for (name, element) in mapping.elements(map_index, length_of).map_err(hopeless)? {
+            let (value, is_written) = match element {
+                Element::Written(value) => (value.clone(), true),
+                Element::Returned { source, place } => {
+                    let gone =
+                        || hopeless(format!("what `{source}` returned has no element for map index {map_index}"));
+                    let expansion = expansions.get(source).ok_or_else(gone)?;
+                    let found = expansion.element(self.store(), claimed.run, source, place).await;
+                    (found.map_err(unreachable_store)?.ok_or_else(gone)?, false)
+                }
+            };
+            arguments
+                .add(name, value, is_written)
+                .map_err(|what| hopeless(format!("map index {map_index}: {what}")))?;
+        }
+        Ok(arguments)
     }
-}
 
-/// The elements that each source has to map over.
-async fn pull_sources(
-    mapping: &Mapping,
-    definition: &Definition,
-    services: &TryServices,
-) -> Result<HashMap<String, Vec<Value>>, Failure> {
-    let mut pulled = HashMap::new();
-    for source in mapping.sources() {
-        let selection = XComSelection {
-            task_ids: Some(vec![source.to_owned()]),
-            key: RETURN_VALUE.to_owned(),
-            map_indexes: None,
-            include_prior_dates: false,
-        };
-        let mut entries = services.pull_xcoms(&selection).await.map_err(|error| Failure {
-            cause: FailureCause::Host,
-            retryable: true,
-            message: format!("what `{source}` returned cannot be read: {error}"),
-            backtrace: None,
-        })?;
-        entries.sort_by_key(|entry| entry.map_index);
-        let is_mapped = definition.task(source).is_some_and(|task| task.mapping.is_some());
-        let elements = if is_mapped {
-            entries.into_iter().filter(|entry| entry.map_index != UNMAPPED).map(|entry| entry.value).collect()
-        } else {
-            let value = entries.into_iter().find(|entry| entry.map_index == UNMAPPED).map(|entry| entry.value);
-            value.as_ref().and_then(elements_of).unwrap_or_default()
-        };
-        pulled.insert(source.to_owned(), elements);
+    /// As [`Self::mapped_arguments`], of a task that is mapped itself; none for others.
+    pub async fn task_arguments(
+        &self,
+        claimed: &ClaimedTry,
+        definition: &Definition,
+        task: &Task,
+    ) -> Result<InstanceArguments, Failure> {
+        let Some(mapping) = &task.mapping else { return Ok(InstanceArguments::default()) };
+        let arguments = self.mapped_arguments(claimed, definition, mapping).await?;
+        let given_twice = arguments.pulled.keys().find(|name| task.args.contains_key(*name));
+        match given_twice {
+            Some(name) => Err(hopeless(format!("`{name}` is given in `args` and by what the task is mapped over"))),
+            None => Ok(arguments),
+        }
     }
-    Ok(pulled)
 }
 
 impl Shared {
@@ -83,8 +83,7 @@ impl Shared {
         arguments: &Map<String, Value>,
         services: &Arc<TryServices>,
     ) -> Result<(), Failure> {
-        let mapping = facts.task().mapping.as_ref();
-        let Some(template) = mapping.and_then(|mapping| mapping.map_index_template.clone()) else { return Ok(()) };
+        let Some(template) = facts.task().map_index_template.clone() else { return Ok(()) };
         match self.render_name(claimed, facts, template, arguments.clone(), services).await {
             Ok(name) => {
                 let name: String = services.masked_text(&name).chars().take(LONGEST_NAME).collect();
@@ -108,7 +107,7 @@ pub(crate) fn length_of(
     task: &Task,
     limits: &Limits,
 ) -> Result<Option<u32>, Failure> {
-    if task.mapping.is_some() {
+    if definition.position(&task.task_id).is_some_and(|position| definition.is_mapped(position)) {
         return Ok(returned.map(|_| 1));
     }
     let length = match returned {

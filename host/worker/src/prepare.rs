@@ -23,8 +23,7 @@ use serde_json::{Map, Value};
 
 use crate::claim::Shared;
 use crate::definitions::Definition;
-use crate::lookup::Sight;
-use crate::mapping::mapped_arguments;
+use crate::lookup::{InstanceOf, Sight};
 use crate::services::TryServices;
 
 /// A call of an operator, ready to be made.
@@ -75,8 +74,14 @@ impl Facts {
     }
 
     /// What the task's templates may look at.
-    pub fn sight(&self) -> Sight {
-        Sight { run: self.run.clone(), tenant: self.tenant.clone(), grants: self.task().grants.clone() }
+    pub fn sight(&self, claimed: &ClaimedTry) -> Sight {
+        let (claimed, definition) = (claimed.clone(), self.definition.clone());
+        Sight {
+            run: self.run.clone(),
+            tenant: self.tenant.clone(),
+            grants: self.task().grants.clone(),
+            instance: Some(InstanceOf { claimed, definition, position: self.position }),
+        }
     }
 }
 
@@ -127,7 +132,10 @@ impl Shared {
         let task = &definition.dag.tasks[position];
         let params =
             params::for_task(&definition.dag, task, &run.conf).map_err(|faults| hopeless(faults.to_string()))?;
-        let InstanceArguments { written, pulled } = mapped_arguments(claimed, &definition, task, services).await?;
+        let InstanceArguments { written, pulled } = self.definitions.task_arguments(claimed, &definition, task).await?;
+        if let Some(members) = definition.group_members(position) {
+            services.belong_to(Arc::clone(members));
+        }
         let mut arguments = task.args.clone();
         arguments.extend(written);
         Ok(Facts { position, run, tenant, params, arguments, pulled, definition })

@@ -1,7 +1,8 @@
 //! What one try, or one callback, reaches through the worker: its XComs, the tenant's variables and connections, and its log.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use airlock_blobs::{LogKey, LogLine, LogSink};
 use airlock_core::id::{TenantId, UNMAPPED};
@@ -17,7 +18,7 @@ use airlock_store::queue::ClaimedTry;
 use airlock_store::settings::VariableRow;
 use airlock_store::triggers::ClaimedTrigger;
 use airlock_store::wake::Wake;
-use airlock_store::xcoms::{XComOwner, XComPull};
+use airlock_store::xcoms::{XComOwner, XComPull, XComRow};
 use airlock_vault::Vault;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -38,6 +39,8 @@ pub(crate) struct TryServices {
     role: Role,
     logged: AtomicBool,
     masker: Mutex<Masker>,
+    /// The tasks of the mapped group that the task is in.
+    group: OnceLock<Arc<HashSet<String>>>,
 }
 
 /// What is called.
@@ -85,7 +88,18 @@ impl TryServices {
             role,
             logged: AtomicBool::new(false),
             masker: Mutex::default(),
+            group: OnceLock::new(),
         }
+    }
+
+    /// The task is in a mapped group: of what the tasks of the group pushed, those with its own map index concern it.
+    pub fn belong_to(&self, group: Arc<HashSet<String>>) {
+        // What a try belongs to does not change.
+        _ = self.group.set(group);
+    }
+
+    pub fn is_in_group(&self, task_id: &str) -> bool {
+        self.group.get().is_some_and(|group| group.contains(task_id))
     }
 
     pub fn now(&self) -> DateTime<Utc> {
@@ -182,16 +196,26 @@ impl TaskServices for TryServices {
     }
 
     async fn pull_xcoms(&self, selection: &XComSelection) -> Result<Vec<XComEntry>, TaskServiceError> {
+        // Unless it is said which instances are meant, those of the mapped group are the ones with the own index.
+        let own_index = self.owner.map_index;
+        let unsaid = matches!(selection.map_indexes.as_deref(), None | Some([UNMAPPED]));
+        let map_indexes = match selection.task_ids.as_deref() {
+            Some([task_id]) if unsaid && self.is_in_group(task_id) => Some(std::slice::from_ref(&own_index)),
+            _ => selection.map_indexes.as_deref(),
+        };
+        let is_meant =
+            |row: &XComRow| map_indexes.is_some() || !self.is_in_group(&row.task_id) || row.map_index == own_index;
         let pull = XComPull {
             run: self.owner.run,
             task_ids: selection.task_ids.as_deref(),
             key: &selection.key,
-            map_indexes: selection.map_indexes.as_deref(),
+            map_indexes,
             include_prior_dates: selection.include_prior_dates,
         };
         let rows = self.store.pull_xcoms(&pull).await.map_err(store_failed)?;
         Ok(rows
             .into_iter()
+            .filter(is_meant)
             .map(|row| XComEntry { task_id: row.task_id, map_index: row.map_index, value: row.value })
             .collect())
     }

@@ -54,6 +54,9 @@ enum Task {
         profile: load::Profile,
         #[arg(long, default_value = "sqlite")]
         db: load::Store,
+        /// How many instances the run of `wide` or `mapped` has.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(3..=100_000))]
+        instances: Option<u32>,
     },
 }
 
@@ -76,7 +79,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test => test::run(),
         Task::Conformance { cases } => conformance::run(cases),
         Task::Demo { exit } => demo::run(exit),
-        Task::Load { profile, db } => load::run(profile, db),
+        Task::Load { profile, db, instances } => load::run(profile, db, instances.map(|count| count as usize)),
     }
 }
 

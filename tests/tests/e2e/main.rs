@@ -11,6 +11,7 @@ mod control;
 mod cross_dag;
 mod demo;
 mod each;
+mod mapped_groups;
 mod mapping;
 mod operators;
 mod outcomes;

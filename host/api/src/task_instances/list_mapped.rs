@@ -39,9 +39,10 @@ pub async fn get_mapped_task_instances(
     if rows.total == 0 {
         let version = store.dag_version(principal.tenant, &run.dag_id, run.dag_version).await?;
         let task_id = filter.task_ids.concat();
-        match version.as_ref().and_then(|version| task_of(&version.dag, &task_id)) {
+        let dag = version.map(|version| version.dag);
+        match dag.as_ref().filter(|dag| task_of(dag, &task_id).is_some()) {
             None => return Err(Problem::not_found(format!("Task id {task_id} not found"))),
-            Some(task) if task.mapping.is_none() => {
+            Some(dag) if dag.mapping_of(&task_id).is_none() => {
                 return Err(Problem::not_found(format!("Task id {task_id} is not mapped")));
             }
             Some(_) => {}

@@ -1,6 +1,4 @@
-//! Dynamic mapping: one task of a document stands for as many instances as there are elements to map over.
-
-use std::collections::HashMap;
+//! Dynamic mapping: one task, or one group of tasks, of a document stands for as many instances as there are elements to map over.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -9,15 +7,13 @@ use serde_json::{Map, Value};
 /// [`crate::limits::Limits::map_length`]; this bounds their product.
 pub const MAXIMUM_INSTANCES: u64 = 100_000;
 
-/// What a mapped task is mapped over.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a task or a group is mapped over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mapping {
     pub input: ExpandInput,
-    /// A template; rendered, it is what people call an instance.
-    pub map_index_template: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ExpandInput {
     /// An instance for each combination of the arguments' elements; the last argument changes fastest.
@@ -26,10 +22,10 @@ pub enum ExpandInput {
     ExpandKwargs(Elements),
 }
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Elements {
-    /// Written in the document. Strings may be templates.
+    /// Written in the document. For a task, strings may be templates.
     Literal(Vec<Value>),
     /// The elements of what this task returned; of a mapped one, what its instances returned.
     Xcom(String),
@@ -42,6 +38,15 @@ pub struct InstanceArguments {
     pub written: Map<String, Value>,
     /// From other tasks. As in Airflow these are values, and never templates.
     pub pulled: Map<String, Value>,
+}
+
+/// One of the elements that a mapped instance gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Element<'a> {
+    /// It is in the document.
+    Written(&'a Value),
+    /// The one at this place of what `source` returned.
+    Returned { source: &'a str, place: usize },
 }
 
 /// A list's elements; of an object its pairs of name and value. Nothing else can be mapped over.
@@ -93,36 +98,52 @@ impl Mapping {
         self.count(|_| None).ok()
     }
 
-    /// What the instance with this map index is called with. `pulled` are the elements of each source.
+    /// Which elements the instance with this map index gets, each with the name of its argument; none as the name stands for arguments
+    /// that only the element names.
     ///
     /// # Errors
     ///
-    /// Says what does not fit: an index that the elements do not reach, or an element that holds no arguments.
-    pub fn arguments(&self, map_index: u64, pulled: &HashMap<String, Vec<Value>>) -> Result<InstanceArguments, String> {
-        let mut arguments = InstanceArguments::default();
+    /// Says what does not fit: an index that the elements do not reach.
+    pub fn elements(
+        &self,
+        map_index: u64,
+        length_of: impl Fn(&str) -> Option<u64>,
+    ) -> Result<Vec<(Option<&str>, Element<'_>)>, String> {
+        let mut found = Vec::new();
         let mut index = map_index;
         let mut inputs: Vec<_> = self.inputs().collect();
         inputs.reverse();
         for (name, elements) in inputs {
-            let (items, to) = match elements {
-                Elements::Literal(items) => (items.as_slice(), &mut arguments.written),
-                Elements::Xcom(task_id) => {
-                    (pulled.get(task_id).map(Vec::as_slice).unwrap_or_default(), &mut arguments.pulled)
-                }
+            let length = match elements {
+                Elements::Literal(items) => items.len() as u64,
+                Elements::Xcom(task_id) => length_of(task_id).unwrap_or(0),
             };
-            let length = items.len() as u64;
             let place = index.checked_rem(length).and_then(|place| usize::try_from(place).ok());
-            let element = place.and_then(|place| items.get(place)).ok_or_else(|| no_element(map_index, elements))?;
+            let element = place.and_then(|place| match elements {
+                Elements::Literal(items) => items.get(place).map(Element::Written),
+                Elements::Xcom(source) => Some(Element::Returned { source, place }),
+            });
+            found.push((name, element.ok_or_else(|| no_element(map_index, elements))?));
             index /= length.max(1);
-            match (name, element) {
-                (Some(name), element) => _ = to.insert(name.to_owned(), element.clone()),
-                (None, Value::Object(members)) => to.extend(members.clone()),
-                (None, _) => {
-                    return Err(format!("element {map_index} of `expand_kwargs` is no object with arguments"));
-                }
-            }
         }
-        if index > 0 { Err(format!("the map index {map_index} is beyond what is mapped over")) } else { Ok(arguments) }
+        if index > 0 { Err(format!("the map index {map_index} is beyond what is mapped over")) } else { Ok(found) }
+    }
+}
+
+impl InstanceArguments {
+    /// Adds what an element gives to an instance: one argument by its name, or, without a name, those that it names itself.
+    ///
+    /// # Errors
+    ///
+    /// Says of an element without a name that it is no object.
+    pub fn add(&mut self, name: Option<&str>, value: Value, is_written: bool) -> Result<(), String> {
+        let to = if is_written { &mut self.written } else { &mut self.pulled };
+        match (name, value) {
+            (Some(name), value) => _ = to.insert(name.to_owned(), value),
+            (None, Value::Object(members)) => to.extend(members),
+            (None, _) => return Err("an element of `expand_kwargs` is no object with arguments".to_owned()),
+        }
+        Ok(())
     }
 }
 
@@ -149,28 +170,35 @@ mod tests {
             ("x".to_owned(), literal(&json!([1, 2]))),
             ("y".to_owned(), Elements::Xcom("s".to_owned())),
         ]);
-        let mapping = Mapping { input, map_index_template: None };
-        let pulled = HashMap::from([("s".to_owned(), elements_of(&json!({"a": 1, "b": 2, "c": 3})).unwrap())]);
+        let mapping = Mapping { input };
         assert_eq!(mapping.count(|_| Some(3)), Ok(6));
         assert_eq!((mapping.count(|_| None), mapping.written_count()), (Err("s"), None));
-        let pairs: Vec<Value> = (0..6)
-            .map(|index| mapping.arguments(index, &pulled).unwrap())
-            .map(|both| json!([both.written["x"], both.pulled["y"][0]]))
-            .collect();
-        assert_eq!(json!(pairs), json!([[1, "a"], [1, "b"], [1, "c"], [2, "a"], [2, "b"], [2, "c"]]));
-        assert!(mapping.arguments(6, &pulled).unwrap_err().contains("beyond"));
-        assert!(mapping.arguments(0, &HashMap::new()).unwrap_err().contains("`s` returned has no element"));
+        let length = |_: &str| Some(3);
+        for index in 0..6 {
+            let (first, last) = (json!(1 + index / 3), index as usize % 3);
+            let found = mapping.elements(index, length).unwrap();
+            let expected =
+                [(Some("y"), Element::Returned { source: "s", place: last }), (Some("x"), Element::Written(&first))];
+            assert_eq!(found, expected);
+        }
+        assert!(mapping.elements(6, length).unwrap_err().contains("beyond"));
+        assert!(mapping.elements(0, |_| None).unwrap_err().contains("`s` returned has no element"));
+        assert_eq!(elements_of(&json!({"a": 1})).unwrap(), [json!(["a", 1])]);
     }
 
     #[test]
     fn kwargs_give_whole_sets_of_arguments() {
-        let mapping = Mapping {
-            input: ExpandInput::ExpandKwargs(literal(&json!([{"x": 1}, {"x": 2, "y": 3}, 4]))),
-            map_index_template: None,
+        let mapping = Mapping { input: ExpandInput::ExpandKwargs(literal(&json!([{"x": 1}, {"x": 2, "y": 3}, 4]))) };
+        let of = |index: u64| {
+            let mut arguments = InstanceArguments::default();
+            for (name, element) in mapping.elements(index, |_| None).unwrap() {
+                let Element::Written(value) = element else { unreachable!() };
+                arguments.add(name, value.clone(), true)?;
+            }
+            Ok::<_, String>(Value::Object(arguments.written))
         };
-        let second = mapping.arguments(1, &HashMap::new()).unwrap();
-        assert_eq!(Value::Object(second.written), json!({"x": 2, "y": 3}));
-        assert!(mapping.arguments(2, &HashMap::new()).unwrap_err().contains("element 2"));
+        assert_eq!(of(1).unwrap(), json!({"x": 2, "y": 3}));
+        assert!(of(2).unwrap_err().contains("no object"));
         assert_eq!(mapping.written_count(), Some(3));
     }
 }

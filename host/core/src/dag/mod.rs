@@ -15,6 +15,6 @@ pub use catalogue::*;
 pub use difference::{Change, Difference, ItemDifference, ListDifference, difference};
 pub use document::{MAXIMUM_DOCUMENT_BYTES, MAXIMUM_TASKS, parse, parse_value};
 pub use hash::canonical_hash;
-pub use mapping::{Elements, ExpandInput, InstanceArguments, MAXIMUM_INSTANCES, Mapping, elements_of};
+pub use mapping::{Element, Elements, ExpandInput, InstanceArguments, MAXIMUM_INSTANCES, Mapping, elements_of};
 pub use model::*;
 pub use request::{LONGEST_NOTE, RequestError, RequestedRun, RunRequest, requested_run};

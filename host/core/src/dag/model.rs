@@ -1,7 +1,7 @@
 //! A DAG after validation: defaults applied, operators resolved, group ends expanded. This is what a DAG version stores, so
 //! that a run never depends on anything that may change under it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::str::FromStr;
 
@@ -108,9 +108,12 @@ pub struct Task {
     /// Whether a teardown's failure fails the run.
     #[serde(default)]
     pub on_failure_fail_dagrun: bool,
-    /// None: there is one instance of this task in each run.
+    /// None: there is one instance of this task in each run, unless it is in a mapped group.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mapping: Option<Mapping>,
+    /// A template; rendered, it is what people call an instance of a mapped task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub map_index_template: Option<String>,
     #[serde(default, skip_serializing_if = "Callbacks::is_empty")]
     pub callbacks: Callbacks,
 }
@@ -182,6 +185,10 @@ pub struct TaskGroup {
     pub parent: Option<String>,
     pub tooltip: Option<String>,
     pub prefix_group_id: bool,
+    /// None: it is nothing but a name for its tasks. Otherwise there is one instance of each of them for each element, and an instance
+    /// depends on those with its own map index alone. No group around or inside a mapped one is mapped, and no task in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<Mapping>,
 }
 
 /// A note on an edge, without effect on scheduling.
@@ -269,6 +276,29 @@ impl Seconds {
 
     pub fn as_duration(self) -> std::time::Duration {
         std::time::Duration::from_secs_f64(self.0.clamp(0.0, 100.0 * 366.0 * 86_400.0))
+    }
+}
+
+impl Dag {
+    /// What a task is mapped over, by itself or with its group.
+    pub fn mapping_of(&self, task_id: &str) -> Option<&Mapping> {
+        let (task, group) = self.tasks.iter().zip(self.mapped_groups()).find(|(task, _)| task.task_id == task_id)?;
+        match group {
+            None => task.mapping.as_ref(),
+            Some(place) => self.task_groups[place].mapping.as_ref(),
+        }
+    }
+
+    /// For each task, the mapped group that it is in, if it is in one, by its place among the groups.
+    pub fn mapped_groups(&self) -> Vec<Option<usize>> {
+        let places: HashMap<&str, usize> =
+            self.task_groups.iter().enumerate().map(|(place, group)| (group.group_id.as_str(), place)).collect();
+        let around = |id: &str| self.task_groups[*places.get(id)?].parent.as_deref();
+        let mapped = |task: &Task| {
+            let groups = std::iter::successors(task.task_group.as_deref(), |id| around(id));
+            groups.filter_map(|id| places.get(id).copied()).find(|place| self.task_groups[*place].mapping.is_some())
+        };
+        self.tasks.iter().map(mapped).collect()
     }
 }
 

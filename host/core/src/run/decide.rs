@@ -1,9 +1,11 @@
-//! What the states of upstream instances make of a task that has not been decided on.
+//! What the states of upstream instances make of instances that have not been decided on.
 
 use chrono::{DateTime, Utc};
 
 use super::machine::RunMachine;
 use super::rule::{self, Decision};
+use super::tally::Tally;
+use crate::id::UNMAPPED;
 use crate::state::{TaskState, TriggerRule};
 
 impl RunMachine {
@@ -13,73 +15,75 @@ impl RunMachine {
             if self.finished {
                 return;
             }
-            if self.groups[task].pending.is_empty() {
-                continue;
-            }
-            match self.decide(task) {
+            self.decide_pending(task, now);
+        }
+    }
+
+    fn decide_pending(&mut self, task: usize, now: DateTime<Utc>) {
+        for own in self.nodes[task].pending.tallies() {
+            match self.decide(task, &own) {
                 Decision::Wait => {}
                 Decision::Run if !self.past_lets(task) => {}
-                decision => self.carry_out(task, decision, now),
+                // There are others to be decided on now.
+                Decision::Run if self.make_instances(task, now) => {
+                    self.changed.insert(task);
+                    return;
+                }
+                decision => self.carry_out(task, &own, decision, now),
             }
         }
     }
 
-    fn carry_out(&mut self, task: usize, decision: Decision, now: DateTime<Utc>) {
-        if decision == Decision::Run {
-            self.make_instances(task, now);
-        }
-        let why = match (self.groups[task].left_out, self.decide_by_sources(task)) {
-            (1.., _) => "by the decision of a task before it, which still stands".to_owned(),
-            (0, Decision::Skip | Decision::UpstreamFailed) => "what it is mapped over is not there".to_owned(),
-            (0, _) => format!("by the trigger rule `{}`", self.plan.task(task).trigger_rule),
+    fn carry_out(&mut self, task: usize, own: &Tally, decision: Decision, now: DateTime<Utc>) {
+        let left_out = (self.nodes[task].shared + *own).left_out > 0;
+        let why = match self.decide_by_sources(task) {
+            _ if left_out => "by the decision of a task before it, which still stands".to_owned(),
+            Decision::Skip | Decision::UpstreamFailed => "what it is mapped over is not there".to_owned(),
+            _ => format!("by the trigger rule `{}`", self.plan.task(task).trigger_rule),
         };
-        for number in std::mem::take(&mut self.groups[task].pending) {
-            let is_pending =
-                matches!(self.slots[number].state, None | Some(TaskState::UpForRetry | TaskState::UpForReschedule));
+        for number in self.nodes[task].pending.take(own) {
             match decision {
-                _ if !is_pending => {}
                 Decision::Run => self.schedule(number, now),
                 Decision::Skip => self.close(number, TaskState::Skipped, now, &why),
                 Decision::UpstreamFailed => self.close(number, TaskState::UpstreamFailed, now, &why),
-                Decision::Wait => self.groups[task].pending.push(number),
+                Decision::Wait => self.pend(number),
             }
         }
     }
 
-    pub(super) fn decide(&self, task: usize) -> Decision {
-        let group = &self.groups[task];
+    /// What is to become of those instances of a task that have this tally of their own.
+    pub(super) fn decide(&self, task: usize, own: &Tally) -> Decision {
+        let tally = self.nodes[task].shared + *own;
         let rule = self.plan.task(task).trigger_rule;
-        if group.left_out > 0 {
+        if tally.left_out > 0 {
             return Decision::Skip;
         }
-        if rule == TriggerRule::Always {
-            return Decision::Run;
-        }
         let by_sources = self.decide_by_sources(task);
-        if matches!(by_sources, Decision::Skip | Decision::UpstreamFailed) {
+        if rule == TriggerRule::Always || matches!(by_sources, Decision::Skip | Decision::UpstreamFailed) {
             return by_sources;
         }
-        let by_setups = rule::decide_by_setups(&group.setups);
+        let by_setups = rule::decide_by_setups(&tally.setups);
         if matches!(by_setups, Decision::Skip | Decision::UpstreamFailed) {
             return by_setups;
         }
         let waits = by_setups == Decision::Wait || by_sources == Decision::Wait;
-        match rule::decide(rule, &group.direct) {
-            Decision::Run if waits || !group.scope.all_done() => Decision::Wait,
+        match rule::decide(rule, &tally.direct) {
+            Decision::Run if waits || !tally.scope.all_done() => Decision::Wait,
             decision => decision,
         }
     }
 
     /// A decision holds as long as the instance that made it stands as a success.
     pub(super) fn leave_out(&mut self, number: usize, from: Option<TaskState>, to: Option<TaskState>) {
-        let stands = |state| state == Some(TaskState::Success);
-        if stands(from) == stands(to) || self.slots[number].skips.is_empty() {
+        let stands = |state| u32::from(state == Some(TaskState::Success));
+        let slot = &self.slots[number];
+        if stands(from) == stands(to) || slot.skips.is_empty() {
             return;
         }
-        for task in self.slots[number].skips.iter().filter_map(|task_id| self.plan.number(task_id)) {
-            let left_out = &mut self.groups[task].left_out;
-            *left_out = *left_out + u32::from(stands(to)) - u32::from(stands(from));
-            self.changed.insert(task);
+        let index = Some(slot.map_index).filter(|index| *index != UNMAPPED);
+        let left_out: Vec<usize> = slot.skips.iter().filter_map(|task_id| self.plan.number(task_id)).collect();
+        for task in left_out {
+            self.tally(task, index, |tally| tally.left_out = tally.left_out + stands(to) - stands(from));
         }
     }
 }

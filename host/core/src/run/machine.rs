@@ -1,7 +1,8 @@
 //! The state of one DAG run in memory.
 //!
 //! The machine keeps, for each task, how many upstream instances have ended in which state, so that an event costs what waits
-//! for the task that it concerns, and never the size of the run. It never waits and asks nothing: whoever holds it tells it what
+//! for the task that it concerns, and never the size of the run. In a mapped group it keeps this for each map index, as far as the
+//! group is concerned: there an instance waits for those with its own index. It never waits and asks nothing: whoever holds it tells it what
 //! happened, and carries out what it answers. It does not tell `queued` from `running` of tries that it has queued itself, for
 //! nobody reports when a worker starts one.
 
@@ -16,8 +17,9 @@ use uuid::Uuid;
 use super::change::{Move, Settles};
 use super::event::{Effect, Event, Instance, RunFacts, has_open_try};
 use super::past::{self, Past, PastQuery};
-use super::plan::{EdgeKind, Plan};
-use super::rule::Counts;
+use super::plan::Plan;
+use super::tally::{Pending, Tally};
+use crate::id::UNMAPPED;
 use crate::state::{RunState, TaskState};
 
 /// The machine's view of an instance.
@@ -54,20 +56,34 @@ impl Slot {
 
 /// The machine's view of a task.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Group {
-    pub(super) direct: Counts,
-    pub(super) setups: Counts,
-    pub(super) scope: Counts,
-    pub(super) slots: Vec<usize>,
-    /// Slots that the trigger rule is to decide on. May name some that were decided on otherwise.
-    pub(super) pending: Vec<usize>,
+pub(super) struct Node {
+    /// What all instances wait for.
+    pub(super) shared: Tally,
+    /// What one instance waits for beyond that, by its map index: those with the same index in its mapped group, and decisions of
+    /// instances with the same index.
+    pub(super) own: HashMap<i32, Tally>,
+    /// By map index.
+    pub(super) slots: BTreeMap<i32, usize>,
+    /// Slots that the trigger rule is to decide on, by their own tally.
+    pub(super) pending: Pending,
+    /// Whether this machine has brought a mapped task to the number of its instances.
+    pub(super) is_unfolded: bool,
     pub(super) unfinished: u32,
     /// Instances that have succeeded and returned something, for tasks that are mapped over this one.
     pub(super) returned: u32,
     /// Instances that count for `max_active_tis_per_dagrun`.
     pub(super) active: u32,
-    /// Upstream instances that have succeeded and decided against this task.
-    pub(super) left_out: u32,
+}
+
+impl Node {
+    pub(super) fn own_tally(&self, map_index: i32) -> Tally {
+        self.own.get(&map_index).copied().unwrap_or_default()
+    }
+
+    /// The instance of a task that is not mapped, or that stands for all of a mapped one.
+    pub(super) fn alone(&self) -> Option<usize> {
+        self.slots.get(&UNMAPPED).copied()
+    }
 }
 
 /// See the module.
@@ -77,7 +93,7 @@ pub struct RunMachine {
     pub(super) facts: RunFacts,
     pub(super) slots: Vec<Slot>,
     pub(super) by_id: HashMap<Uuid, usize>,
-    pub(super) groups: Vec<Group>,
+    pub(super) nodes: Vec<Node>,
     /// Unfinished instances of tasks that the DAG does not have (any more).
     strays: Vec<Instance>,
     pub(super) finished: bool,
@@ -103,7 +119,7 @@ impl RunMachine {
     /// A machine for a run whose instances stand like this. Tell it [`Event::Begin`] first.
     pub fn new(plan: Arc<Plan>, facts: RunFacts, instances: Vec<Instance>) -> Self {
         let mut machine = Self {
-            groups: vec![Group::default(); plan.tasks.len()],
+            nodes: vec![Node::default(); plan.tasks.len()],
             plan,
             facts,
             slots: Vec::with_capacity(instances.len()),
@@ -179,7 +195,7 @@ impl RunMachine {
         let number = self.slots.len();
         let state = instance.state;
         self.by_id.insert(instance.id, number);
-        self.groups[task].slots.push(number);
+        self.nodes[task].slots.insert(instance.map_index, number);
         self.slots.push(Slot {
             id: instance.id,
             task,
@@ -195,11 +211,11 @@ impl RunMachine {
             map_length: instance.map_length,
         });
         self.unfinished += 1;
-        self.groups[task].unfinished += 1;
+        self.nodes[task].unfinished += 1;
         let plan = Arc::clone(&self.plan);
         let is_setup = plan.task(task).is_setup;
-        for (waiting, kind) in &plan.tasks[task].edges {
-            self.counts(*waiting, *kind).expect(is_setup);
+        for edge in &plan.tasks[task].edges {
+            self.tally(edge.to, edge.index_for(instance.map_index), |tally| tally.of(edge.kind).expect(is_setup));
         }
         self.enter(number, state);
     }
@@ -208,23 +224,50 @@ impl RunMachine {
         self.by_id.get(&instance).copied()
     }
 
-    fn counts(&mut self, task: usize, kind: EdgeKind) -> &mut Counts {
-        let group = &mut self.groups[task];
-        match kind {
-            EdgeKind::Direct => &mut group.direct,
-            EdgeKind::Setup => &mut group.setups,
-            EdgeKind::Scope => &mut group.scope,
+    /// Changes what has become of the things that a task waits for: all its instances, or the one with this index.
+    pub(super) fn tally(&mut self, task: usize, index: Option<i32>, change: impl FnOnce(&mut Tally)) {
+        let node = &mut self.nodes[task];
+        match index {
+            None => change(&mut node.shared),
+            Some(index) => {
+                let own = node.own.entry(index).or_default();
+                let before = *own;
+                change(own);
+                let after = *own;
+                if let Some(slot) = node.slots.get(&index)
+                    && node.pending.remove(&before, *slot)
+                {
+                    node.pending.insert(after, *slot);
+                }
+            }
         }
+        self.changed.insert(task);
+    }
+
+    /// The slot is to be decided on.
+    pub(super) fn pend(&mut self, number: usize) {
+        let Slot { task, map_index, .. } = self.slots[number];
+        let node = &mut self.nodes[task];
+        node.pending.insert(node.own_tally(map_index), number);
+        self.changed.insert(task);
+    }
+
+    /// The slot was decided on.
+    pub(super) fn unpend(&mut self, number: usize) {
+        let Slot { task, map_index, .. } = self.slots[number];
+        let node = &mut self.nodes[task];
+        node.pending.remove(&node.own_tally(map_index), number);
     }
 
     /// Everything that counts states learns that a slot has another one.
     fn enter(&mut self, number: usize, to: Option<TaskState>) {
         let Slot { task, map_index, state: from, wake_at, map_length, .. } = self.slots[number];
+        self.unpend(number);
         self.slots[number].state = to;
         let returned = |state| u32::from(state == Some(TaskState::Success) && map_length.is_some());
-        let group = &mut self.groups[task];
-        group.returned = group.returned + returned(to) - returned(from);
-        self.count(task, from, to);
+        let node = &mut self.nodes[task];
+        node.returned = node.returned + returned(to) - returned(from);
+        self.count(number, from, to);
         self.leave_out(number, from, to);
         let key = (Reverse(self.plan.tasks[task].weight), task);
         if from == Some(TaskState::Scheduled)
@@ -237,10 +280,7 @@ impl RunMachine {
             }
         }
         match to {
-            None => {
-                self.groups[task].pending.push(number);
-                self.changed.insert(task);
-            }
+            None => self.pend(number),
             Some(TaskState::Scheduled) => {
                 self.ready.entry(key).or_default().insert((map_index, number));
             }
@@ -253,7 +293,8 @@ impl RunMachine {
         }
     }
 
-    fn count(&mut self, task: usize, from: Option<TaskState>, to: Option<TaskState>) {
+    fn count(&mut self, number: usize, from: Option<TaskState>, to: Option<TaskState>) {
+        let Slot { task, map_index, .. } = self.slots[number];
         let finished = |state: Option<TaskState>| state.is_some_and(TaskState::is_finished);
         let in_progress = |state: Option<TaskState>| state.is_some_and(|state| !state.is_finished());
         let holds_slot = |state: Option<TaskState>| state.is_some_and(TaskState::holds_slot);
@@ -267,17 +308,19 @@ impl RunMachine {
         self.queued_or_running = self.queued_or_running + u32::from(holds_slot(to)) - u32::from(holds_slot(from));
         self.failed = self.failed + usize::from(failed(to)) - usize::from(failed(from));
         self.failed_leaves = self.failed_leaves + usize::from(failed_leaf(to)) - usize::from(failed_leaf(from));
-        let group = &mut self.groups[task];
-        group.active = group.active + u32::from(active(to)) - u32::from(active(from));
-        group.unfinished = group.unfinished + u32::from(finished(from)) - u32::from(finished(to));
+        let node = &mut self.nodes[task];
+        node.active = node.active + u32::from(active(to)) - u32::from(active(from));
+        node.unfinished = node.unfinished + u32::from(finished(from)) - u32::from(finished(to));
 
         if finished(from) || finished(to) {
             let plan = Arc::clone(&self.plan);
             let is_setup = plan.task(task).is_setup;
-            for (waiting, kind) in &plan.tasks[task].edges {
-                self.counts(*waiting, *kind).shift(from, to, is_setup);
-                self.changed.insert(*waiting);
+            for edge in &plan.tasks[task].edges {
+                let shift = |tally: &mut Tally| tally.of(edge.kind).shift(from, to, is_setup);
+                self.tally(edge.to, edge.index_for(map_index), shift);
             }
+            // In a mapped group, only the first tasks have the source right upstream.
+            self.changed.extend(plan.tasks[task].expands.iter().copied());
         }
     }
 
@@ -366,7 +409,7 @@ impl RunMachine {
                 self.restart(number, now);
             }
         }
-        self.changed.extend(0..self.groups.len());
+        self.changed.extend(0..self.nodes.len());
         self.tick(now);
     }
 
@@ -419,8 +462,7 @@ impl RunMachine {
 
     /// Tasks that only their past keeps from running.
     fn held_by_past(&self) -> impl Iterator<Item = usize> {
-        let is_open = |number: &usize| !self.slots[*number].state.is_some_and(TaskState::is_finished);
-        let is_held = move |(task, met): &(&usize, &bool)| !**met && self.groups[**task].pending.iter().any(is_open);
+        let is_held = |(task, met): &(&usize, &bool)| !**met && !self.nodes[**task].pending.is_empty();
         self.past.iter().filter(is_held).map(|(task, _)| *task)
     }
 

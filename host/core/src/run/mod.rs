@@ -13,6 +13,7 @@ mod ready;
 mod relatives;
 mod rule;
 mod settle;
+mod tally;
 mod timers;
 mod transition;
 mod unmet;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::change::NewInstance;
 use super::weight::effective_weights;
-use crate::dag::{Dag, MAXIMUM_INSTANCES, Task};
+use crate::dag::{Dag, MAXIMUM_INSTANCES, Mapping, Task};
 use crate::id::UNMAPPED;
 
 /// What one task's end means to another.
@@ -21,17 +21,37 @@ pub(super) enum EdgeKind {
     Scope,
 }
 
+/// What waits for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Edge {
+    pub(super) to: usize,
+    pub(super) kind: EdgeKind,
+    /// Both are in one mapped group: an instance waits for the one with its own map index.
+    is_inside: bool,
+}
+
+impl Edge {
+    /// The instance that waits for the one with this index; none stands for all of them.
+    pub(super) fn index_for(&self, map_index: i32) -> Option<i32> {
+        self.is_inside.then_some(map_index)
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub(super) struct PlannedTask {
     pub(super) upstream: Vec<usize>,
     pub(super) downstream: Vec<usize>,
     /// Everything that waits for this task.
-    pub(super) edges: Vec<(usize, EdgeKind)>,
+    pub(super) edges: Vec<Edge>,
     pub(super) weight: i64,
     /// Whether its end decides the run's.
     pub(super) is_leaf: bool,
-    /// The tasks whose results it is mapped over.
+    /// The tasks whose results it, or the mapped group that it is in, is mapped over.
     pub(super) sources: Vec<usize>,
+    /// The other way round: what is mapped over its result.
+    pub(super) expands: Vec<usize>,
+    /// Which of the DAG's groups is mapped, of those that it is in.
+    mapped_group: Option<usize>,
 }
 
 /// A DAG, compiled. Shared by all runs of a DAG version.
@@ -48,20 +68,65 @@ impl Plan {
         let index: HashMap<String, usize> =
             dag.tasks.iter().enumerate().map(|(number, task)| (task.task_id.clone(), number)).collect();
         let mut tasks = vec![PlannedTask::default(); dag.tasks.len()];
-        for (number, task) in dag.tasks.iter().enumerate() {
-            for upstream in task.upstream.iter().filter_map(|task_id| index.get(task_id)) {
-                tasks[number].upstream.push(*upstream);
-                tasks[*upstream].downstream.push(number);
-                tasks[*upstream].edges.push((number, EdgeKind::Direct));
-            }
-            let sources = task.mapping.iter().flat_map(|mapping| mapping.sources());
-            tasks[number].sources = sources.filter_map(|task_id| index.get(task_id).copied()).collect();
+        for (task, mapped_group) in tasks.iter_mut().zip(dag.mapped_groups()) {
+            task.mapped_group = mapped_group;
         }
         let mut plan = Self { dag, tasks, index };
+        plan.add_edges();
         plan.add_setups();
         plan.add_weights();
         plan.mark_leaves();
         plan
+    }
+
+    fn add_edges(&mut self) {
+        let dag = Arc::clone(&self.dag);
+        for (number, task) in dag.tasks.iter().enumerate() {
+            let upstream: Vec<usize> = task.upstream.iter().filter_map(|task_id| self.number(task_id)).collect();
+            for upstream in upstream {
+                self.tasks[number].upstream.push(upstream);
+                self.tasks[upstream].downstream.push(number);
+                self.add_edge(upstream, number, EdgeKind::Direct);
+            }
+            let sources = self.mapping(number).into_iter().flat_map(|mapping| mapping.sources());
+            let sources: Vec<usize> = sources.filter_map(|task_id| self.number(task_id)).collect();
+            for source in &sources {
+                self.tasks[*source].expands.push(number);
+            }
+            self.tasks[number].sources = sources;
+        }
+    }
+
+    fn add_edge(&mut self, from: usize, to: usize, kind: EdgeKind) {
+        let is_inside = self.share_mapped_group(from, to);
+        self.tasks[from].edges.push(Edge { to, kind, is_inside });
+    }
+
+    /// Whether instances of these tasks belong together by their map index.
+    pub(super) fn share_mapped_group(&self, left: usize, right: usize) -> bool {
+        let group = self.tasks[left].mapped_group;
+        group.is_some() && group == self.tasks[right].mapped_group
+    }
+
+    /// As [`Self::share_mapped_group`], by ids.
+    pub fn share_group(&self, left: &str, right: &str) -> bool {
+        self.number(left).zip(self.number(right)).is_some_and(|(left, right)| self.share_mapped_group(left, right))
+    }
+
+    /// The tasks that unfold together: those of a mapped group, or the one task alone.
+    pub(super) fn unfolds_with(&self, number: usize) -> Vec<usize> {
+        match self.tasks[number].mapped_group {
+            None => vec![number],
+            group => (0..self.tasks.len()).filter(|other| self.tasks[*other].mapped_group == group).collect(),
+        }
+    }
+
+    /// What a task is mapped over, by itself or with its group.
+    pub(super) fn mapping(&self, number: usize) -> Option<&Mapping> {
+        match self.tasks[number].mapped_group {
+            None => self.task(number).mapping.as_ref(),
+            Some(group) => self.dag.task_groups[group].mapping.as_ref(),
+        }
     }
 
     pub fn dag(&self) -> &Arc<Dag> {
@@ -86,8 +151,8 @@ impl Plan {
     /// and if there are none, one that stands for all of them.
     pub fn new_instances(&self, mut new_id: impl FnMut() -> Uuid) -> Vec<NewInstance> {
         let mut instances = Vec::with_capacity(self.tasks.len());
-        for (number, task) in self.dag.tasks.iter().enumerate() {
-            match task.mapping.as_ref().and_then(|mapping| mapping.written_count()).unwrap_or(0) {
+        for number in 0..self.tasks.len() {
+            match self.mapping(number).and_then(Mapping::written_count).unwrap_or(0) {
                 0 => instances.push(self.new_instance(number, new_id(), UNMAPPED)),
                 count => instances.extend(map_indexes(count).map(|index| self.new_instance(number, new_id(), index))),
             }
@@ -199,15 +264,13 @@ impl Plan {
                 }
                 let below = self.all_downstream([between]);
                 if ends.is_empty() || ends.iter().any(|end| below.contains(end)) {
-                    self.tasks[setup].edges.push((between, EdgeKind::Setup));
+                    self.add_edge(setup, between, EdgeKind::Setup);
                 }
             }
             for end in ends {
                 for between in self.all_upstream(end).intersection(&after_setup).copied().collect::<Vec<_>>() {
-                    let edge = (end, EdgeKind::Scope);
-                    let edges = &mut self.tasks[between].edges;
-                    if between != end && !edges.iter().any(|known| known.0 == end) {
-                        edges.push(edge);
+                    if between != end && !self.tasks[between].edges.iter().any(|known| known.to == end) {
+                        self.add_edge(between, end, EdgeKind::Scope);
                     }
                 }
             }

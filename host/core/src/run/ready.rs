@@ -40,7 +40,7 @@ impl<'a> ReadyTask<'a> {
 
     /// Instances of this task in this run that count for its limits.
     pub fn active(&self) -> u32 {
-        self.machine.groups[self.number].active
+        self.machine.nodes[self.number].active
     }
 
     /// By map index.

@@ -1,9 +1,11 @@
 //! Trigger rules: what the states of upstream instances mean for a task.
 
+use std::ops::Add;
+
 use crate::state::{TaskState, TriggerRule};
 
 /// Upstream instances, counted by the state that they ended in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counts {
     /// Of all instances, finished or not.
     pub total: u32,
@@ -32,6 +34,12 @@ impl Counts {
     pub fn expect(&mut self, is_setup: bool) {
         self.total += 1;
         self.setups += u32::from(is_setup);
+    }
+
+    /// Takes out an instance that has not finished.
+    pub fn expect_no_more(&mut self, is_setup: bool) {
+        self.total -= 1;
+        self.setups -= u32::from(is_setup);
     }
 
     /// An instance has left one state for another.
@@ -71,6 +79,24 @@ impl Counts {
 
     fn any_failed(&self) -> bool {
         self.failed + self.upstream_failed > 0
+    }
+}
+
+impl Add for Counts {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            total: self.total + other.total,
+            success: self.success + other.success,
+            failed: self.failed + other.failed,
+            upstream_failed: self.upstream_failed + other.upstream_failed,
+            skipped: self.skipped + other.skipped,
+            removed: self.removed + other.removed,
+            setups: self.setups + other.setups,
+            setups_success: self.setups_success + other.setups_success,
+            setups_skipped: self.setups_skipped + other.setups_skipped,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use super::change::{Move, Settles};
 use super::event::{Effect, EndedTry};
 use super::machine::RunMachine;
 use crate::dag::{OperatorKind, Task};
+use crate::id::UNMAPPED;
 use crate::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use crate::retry::{next_look, retry_delay};
 use crate::state::TaskState;
@@ -94,7 +95,7 @@ impl RunMachine {
         self.decide_against(number, &skipped);
         self.finish(number, TaskState::Success, ended, None, None);
         let why = format!("`{}` does not branch to it", self.plan.task(task).task_id);
-        self.skip(&skipped, ended.ended_at, &why);
+        self.skip(number, &skipped, ended.ended_at, &why);
     }
 
     fn short_circuit(&mut self, number: usize, scope: ShortCircuitScope, ended: &EndedTry) {
@@ -103,12 +104,16 @@ impl RunMachine {
             ShortCircuitScope::AllDownstream => self.plan.all_downstream([task]).into_iter().collect(),
             ShortCircuitScope::DirectDownstream => self.plan.tasks[task].downstream.clone(),
         };
-        skipped.retain(|next| !self.plan.task(*next).is_teardown);
+        // Of others, one instance among many cannot tell what comes after several steps: their indexes are not its own.
+        let is_mapped = self.slots[number].map_index != UNMAPPED;
+        let reaches =
+            |next: &usize| self.plan.tasks[task].downstream.contains(next) || self.plan.share_mapped_group(task, *next);
+        skipped.retain(|next| !self.plan.task(*next).is_teardown && (!is_mapped || reaches(next)));
         skipped.sort_unstable();
         self.decide_against(number, &skipped);
         self.finish(number, TaskState::Success, ended, None, None);
         let why = format!("short circuit at `{}`", self.plan.task(task).task_id);
-        self.skip(&skipped, ended.ended_at, &why);
+        self.skip(number, &skipped, ended.ended_at, &why);
     }
 
     /// Keeps which direct successors a task has decided against. What is further down is skipped through them.
@@ -118,10 +123,17 @@ impl RunMachine {
         self.slots[number].skips = names.map(|task| self.plan.task(*task).task_id.clone()).collect();
     }
 
-    /// A skip never overwrites what runs, has succeeded or has failed.
-    fn skip(&mut self, tasks: &[usize], at: DateTime<Utc>, why: &str) {
+    /// Skips instances of these tasks: those with the map index of the instance that has decided so, as Airflow does, or all of them
+    /// if it is the only one of its task. A skip never overwrites what runs, has succeeded or has failed.
+    fn skip(&mut self, decided: usize, tasks: &[usize], at: DateTime<Utc>, why: &str) {
+        let index = self.slots[decided].map_index;
         for task in tasks {
-            for number in self.groups[*task].slots.clone() {
+            let slots = &self.nodes[*task].slots;
+            let reached: Vec<usize> = match index {
+                UNMAPPED => slots.values().copied().collect(),
+                index => slots.get(&index).copied().into_iter().collect(),
+            };
+            for number in reached {
                 match self.slots[number].state {
                     Some(TaskState::Running | TaskState::Restarting) => {}
                     Some(TaskState::Queued) => {

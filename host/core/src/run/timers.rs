@@ -23,11 +23,7 @@ impl RunMachine {
                 continue;
             }
             match slot.state {
-                Some(TaskState::UpForRetry | TaskState::UpForReschedule) => {
-                    let task = slot.task;
-                    self.groups[task].pending.push(number);
-                    self.changed.insert(task);
-                }
+                Some(TaskState::UpForRetry | TaskState::UpForReschedule) => self.pend(number),
                 Some(TaskState::Deferred) => self.schedule(number, now),
                 _ => {}
             }

@@ -28,15 +28,15 @@ const fn wanted(rule: TriggerRule) -> &'static str {
 }
 
 impl RunMachine {
-    /// What upstream still has to do before this task is decided on.
-    pub(crate) fn unmet_upstream(&self, task_id: &str) -> Vec<Unmet> {
+    /// What upstream still has to do before this instance is decided on.
+    pub(crate) fn unmet_upstream(&self, task_id: &str, map_index: i32) -> Vec<Unmet> {
         let Some(task) = self.plan.number(task_id) else { return Vec::new() };
-        if self.decide(task) != Decision::Wait {
+        if self.decide(task, &self.nodes[task].own_tally(map_index)) != Decision::Wait {
             return Vec::new();
         }
         let rule = self.plan.task(task).trigger_rule;
         let sentence = |kind: EdgeKind, name: &'static str, wanted: String| {
-            let open = self.open_before(task, kind);
+            let open = self.open_before(task, map_index, kind);
             (!open.is_empty()).then(|| Unmet { name, reason: format!("{wanted}; {}", open.join(", ")) })
         };
         let direct = format!("the trigger rule `{rule}` wants {}", wanted(rule));
@@ -52,13 +52,15 @@ impl RunMachine {
         .collect()
     }
 
-    /// The tasks before another that have not finished: `` `load` is running``, the states of mapped ones counted.
-    fn open_before(&self, task: usize, kind: EdgeKind) -> Vec<String> {
-        let is_before = |before: &usize| self.plan.tasks[*before].edges.contains(&(task, kind));
+    /// The tasks before an instance that have not finished: `` `load` is running``, the states of mapped ones counted.
+    fn open_before(&self, task: usize, map_index: i32, kind: EdgeKind) -> Vec<String> {
         let mut open: Vec<(&str, String)> = Vec::new();
-        for before in (0..self.groups.len()).filter(is_before) {
-            let states: Vec<Option<TaskState>> =
-                self.groups[before].slots.iter().map(|slot| self.slots[*slot].state).collect();
+        for before in 0..self.nodes.len() {
+            let edges = &self.plan.tasks[before].edges;
+            let Some(edge) = edges.iter().find(|edge| edge.to == task && edge.kind == kind) else { continue };
+            let concerns = |index: i32| edge.index_for(index).is_none_or(|index| index == map_index);
+            let slots = self.nodes[before].slots.iter().filter(|(index, _)| concerns(**index));
+            let states: Vec<Option<TaskState>> = slots.map(|(_, slot)| self.slots[*slot].state).collect();
             let unfinished: Vec<_> = states.iter().filter(|state| !state.is_some_and(TaskState::is_finished)).collect();
             let task_id = self.plan.task(before).task_id.as_str();
             match unfinished.as_slice() {

@@ -21,13 +21,22 @@ pub(super) struct Source {
     conf: Value,
     previous: OnceLock<Result<Option<PreviousRun>, LookupError>>,
     asset_events: OnceLock<Value>,
+    expanded: OnceLock<Option<Value>>,
 }
 
 impl Source {
     pub fn new(scope: Scope, lookup: Arc<dyn Lookup>) -> Self {
         let params = Value::from(Serde(&scope.params));
         let conf = Value::from(Serde(&scope.run.conf));
-        Self { scope, lookup, params, conf, previous: OnceLock::new(), asset_events: OnceLock::new() }
+        Self {
+            scope,
+            lookup,
+            params,
+            conf,
+            previous: OnceLock::new(),
+            asset_events: OnceLock::new(),
+            expanded: OnceLock::new(),
+        }
     }
 
     fn task(&self) -> Option<&Task> {
@@ -85,9 +94,18 @@ impl Object for Root {
             }
             "prev_start_date_success" => source.previous(|run| run.started_at),
             "prev_end_date_success" => source.previous(|run| run.ended_at),
+            "expanded" => return source.expanded.get_or_init(|| expanded(source)).clone(),
             "triggering_asset_events" => source.asset_events.get_or_init(|| asset_events(source)).clone(),
             name => return self.of_the_callback(name).or_else(|| self.of_the_logical_date(name)),
         })
+    }
+}
+
+/// The arguments of the mapped group, as this instance gets them. Nothing where there is no such group, so that it is undefined.
+fn expanded(source: &Source) -> Option<Value> {
+    match source.lookup.expanded() {
+        Ok(arguments) => arguments.map(|arguments| Value::from(Serde(&arguments))),
+        Err(error) => Some(Value::from(super::dates::invalid(error.to_string()))),
     }
 }
 

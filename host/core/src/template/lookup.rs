@@ -82,4 +82,6 @@ pub trait Lookup: Send + Sync {
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError>;
     /// The events of assets that the run follows from, oldest first.
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError>;
+    /// What the mapped group that the task is in is expanded over, for this instance. None if it is in none.
+    fn expanded(&self) -> Result<Option<Map<String, Value>>, LookupError>;
 }

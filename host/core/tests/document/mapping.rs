@@ -23,7 +23,7 @@ fn what_a_task_is_mapped_over_comes_before_it() {
     let mapping = dag.tasks[2].mapping.clone().unwrap();
     assert_eq!(upstream(&dag, "m"), ["g.inner", "src"]);
     assert_eq!(mapping.sources().collect::<Vec<_>>(), ["g.inner"]);
-    assert_eq!(mapping.map_index_template.as_deref(), Some("{{ task.sql }}"));
+    assert_eq!(dag.tasks[2].map_index_template.as_deref(), Some("{{ task.sql }}"));
     let pairs = read(mapped(json!({"operator": "bash", "expand": {"bash_command": {"a": 1, "b": 2}}})));
     let ExpandInput::Expand(arguments) = &pairs.tasks[2].mapping.as_ref().unwrap().input else { panic!("expand") };
     assert_eq!(arguments[0].1, Elements::Literal(vec![json!(["a", 1]), json!(["b", 2])]));
@@ -79,4 +79,50 @@ fn elements_are_held_against_the_operators_schema() {
     fault(json!({"expand_kwargs": [{"sql": "a"}, {}]}), "/tasks/2/expand_kwargs/1", "sql");
     let once = faults(mapped(json!({"expand": {"row_limit": [1, 2, 3]}})));
     assert_eq!(once.len(), 1, "what is missing is missing once: {once:?}");
+}
+
+/// A DAG with a group that `members` may make a mapped one, after `src`; `load` is in it, and in it a group with `store`.
+fn grouped(members: Value) -> Value {
+    let mut group = json!({"group_id": "g"});
+    for (name, value) in members.as_object().unwrap() {
+        group[name] = value.clone();
+    }
+    with(json!({
+        "task_groups": [group, {"group_id": "inner", "parent": "g"}],
+        "tasks": [
+            {"task_id": "src", "operator": "empty"},
+            {"task_id": "load", "operator": "bash", "args": {"bash_command": "{{ expanded.x }}"}, "task_group": "g",
+             "map_index_template": "{{ expanded.x }}"},
+            {"task_id": "store", "operator": "empty", "task_group": "g.inner", "upstream": ["load"]},
+        ],
+    }))
+}
+
+#[test]
+fn a_group_is_mapped_with_all_its_tasks() {
+    let dag = read(grouped(json!({"expand": {"x": {"xcom": "src"}, "y": [1, 2]}})));
+    assert_eq!((upstream(&dag, "g.load"), upstream(&dag, "g.inner.store")), (vec!["src"], vec!["g.load"]));
+    assert_eq!(dag.mapped_groups(), [None, Some(0), Some(0)]);
+    let mapping = dag.mapping_of("g.inner.store").unwrap();
+    assert_eq!(mapping.sources().collect::<Vec<_>>(), ["src"]);
+    assert!(dag.mapping_of("src").is_none() && dag.tasks[1].mapping.is_none());
+    read(grouped(json!({"expand_kwargs": [{"x": 1}, {"x": 2, "y": 3}]})));
+}
+
+#[test]
+fn faults_of_mapped_groups_are_said_at_their_place() {
+    let fault = |members: Value, pointer: &str, part: &str| assert_fault(grouped(members), pointer, part);
+    fault(json!({}), "/tasks/1/map_index_template", "put the task into a mapped group");
+    fault(json!({"expand": {}}), "/task_groups/0/expand", "names no argument");
+    fault(json!({"expand": {"x": 1}}), "/task_groups/0/expand/x", "{\"xcom\": \"task_id\"}");
+    fault(json!({"expand": {"x": {"xcom": "scr"}}}), "/task_groups/0/expand/x/xcom", "did you mean");
+    fault(json!({"expand": {"x": {"xcom": "g.load"}}}), "/task_groups/0/expand/x/xcom", "one of its own tasks");
+    fault(json!({"expand": {"x": [1]}, "expand_kwargs": []}), "/task_groups/0/expand_kwargs", "not both");
+    fault(json!({"expand_kwargs": [1]}), "/task_groups/0/expand_kwargs/0", "an object with arguments");
+    let mut nested = grouped(json!({"expand": {"x": [1]}}));
+    nested["task_groups"][1]["expand"] = json!({"y": [1]});
+    assert_fault(nested, "/task_groups/1/expand", "cannot be nested");
+    let mut twice = grouped(json!({"expand": {"x": [1]}}));
+    twice["tasks"][2]["expand"] = json!({"y": [1]});
+    assert_fault(twice, "/tasks/2/expand", "a task in a mapped group cannot be mapped itself");
 }

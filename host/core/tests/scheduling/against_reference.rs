@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use airlock_core::dag::{Dag, Elements, ExpandInput, Mapping, Seconds, Task};
+use airlock_core::dag::{Dag, Elements, ExpandInput, Mapping, Seconds, Task, TaskGroup};
 use airlock_core::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use airlock_core::run::{Effect, EndedTry, Event, Instance, Move, Plan, RunFacts, RunMachine, is_allowed};
 use airlock_core::state::{RunState, TaskState, TriggerRule};
@@ -271,7 +271,7 @@ impl Mapped {
             Self::Xcom => vec![xcom()?],
             Self::Both(count) => [Some(literal(count)), xcom()].into_iter().flatten().collect(),
         };
-        Some(Mapping { input: ExpandInput::Expand(arguments), map_index_template: None })
+        Some(Mapping { input: ExpandInput::Expand(arguments) })
     }
 }
 
@@ -292,7 +292,56 @@ fn shape() -> impl Strategy<Value = Shape> {
     })
 }
 
-fn dag_of(shapes: &[Shape], fail_fast: bool) -> Dag {
+/// A mapped group.
+#[derive(Clone, Debug)]
+struct GroupShape {
+    /// The tasks whose bits are set are in it.
+    members: u8,
+    /// Over so many elements; otherwise over what the first task returns that is before all members.
+    literal: Option<u8>,
+}
+
+fn group_shape() -> impl Strategy<Value = GroupShape> {
+    (any::<u8>(), prop::option::weighted(0.4, 0..4_u8)).prop_map(|(members, literal)| GroupShape { members, literal })
+}
+
+/// Puts tasks into a mapped group, as a document would that has one.
+fn add_group(dag: &mut Dag, shape: &GroupShape) {
+    let is_member = |number: usize| shape.members >> (number % 8) & 1 == 1;
+    let source = (!is_member(0)).then(|| dag.tasks.first().map(|task| task.task_id.clone())).flatten();
+    let elements = match (shape.literal, source.clone()) {
+        (None, Some(source)) => Elements::Xcom(source),
+        (count, _) => Elements::Literal(vec![true.into(); count.unwrap_or(2).into()]),
+    };
+    let of_group: Vec<String> = dag
+        .tasks
+        .iter()
+        .enumerate()
+        .filter(|(number, _)| is_member(*number))
+        .map(|(_, task)| task.task_id.clone())
+        .collect();
+    for task in dag.tasks.iter_mut().filter(|task| of_group.contains(&task.task_id)) {
+        task.mapping = None;
+        task.task_group = Some("g".to_owned());
+        let is_root = !task.upstream.iter().any(|upstream| of_group.contains(upstream));
+        if let (true, Elements::Xcom(source)) = (is_root, &elements) {
+            task.upstream.push(source.clone());
+            task.upstream.sort();
+            task.upstream.dedup();
+        }
+    }
+    let input = ExpandInput::Expand(vec![("x".to_owned(), elements)]);
+    dag.task_groups.push(TaskGroup {
+        group_id: "g".to_owned(),
+        group_display_name: None,
+        parent: None,
+        tooltip: None,
+        prefix_group_id: false,
+        mapping: Some(Mapping { input }),
+    });
+}
+
+fn dag_of(shapes: &[Shape], group: Option<&GroupShape>, fail_fast: bool) -> Dag {
     let id = |number: usize| format!("t{number}");
     let tasks = shapes.iter().enumerate().map(|(number, shape)| {
         let upstream: Vec<String> =
@@ -317,7 +366,9 @@ fn dag_of(shapes: &[Shape], fail_fast: bool) -> Dag {
             ..task(&id(number))
         }
     });
-    Dag { fail_fast, ..dag(tasks.collect()) }
+    let mut dag = Dag { fail_fast, ..dag(tasks.collect()) };
+    group.into_iter().for_each(|group| add_group(&mut dag, group));
+    dag
 }
 
 proptest! {
@@ -326,10 +377,11 @@ proptest! {
     #[test]
     fn the_machine_agrees_with_the_reference(
         shapes in prop::collection::vec(shape(), 0..8),
+        group in prop::option::of(group_shape()),
         fail_fast in prop::bool::weighted(0.2),
         steps in prop::collection::vec(step(), 0..60),
     ) {
-        let mut world = World::new(dag_of(&shapes, fail_fast));
+        let mut world = World::new(dag_of(&shapes, group.as_ref(), fail_fast));
         world.compare();
         for step in &steps {
             if world.outcome.is_some() {

@@ -10,6 +10,7 @@ fn with_group(dag: Dag, group_id: &str, tooltip: &str) -> Dag {
         parent: None,
         tooltip: Some(tooltip.to_owned()),
         prefix_group_id: true,
+        mapping: None,
     };
     Dag { task_groups: vec![group], ..dag }
 }

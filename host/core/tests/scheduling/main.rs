@@ -10,6 +10,7 @@ mod cases;
 mod clearing;
 mod deferring;
 mod difference;
+mod mapped_groups;
 mod mapping;
 mod marks;
 mod reference;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use airlock_core::dag::{Elements, ExpandInput, Mapping, Task, elements_of};
-use airlock_core::outcome::{Failure, FailureCause, TryResult};
+use airlock_core::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use airlock_core::run::{Effect, EndedTry, Event, Instance, Plan, RunFacts, RunMachine};
 use airlock_core::state::{RunState, TaskState};
 use serde_json::{Value, json};
@@ -27,14 +27,14 @@ fn elements(written: &Value) -> Elements {
     )
 }
 
-fn planned(task_id: &str, written: &Value) -> Task {
+pub fn planned(task_id: &str, written: &Value) -> Task {
     let expand = |arguments: &serde_json::Map<String, Value>| {
         ExpandInput::Expand(arguments.iter().map(|(name, value)| (name.clone(), elements(value))).collect())
     };
     let input = written["expand"].as_object().map(expand);
     let kwargs = || (!written["expand_kwargs"].is_null()).then(|| elements(&written["expand_kwargs"]));
     let mapping = input.or_else(|| kwargs().map(ExpandInput::ExpandKwargs));
-    let mapping = mapping.map(|input| Mapping { input, map_index_template: None });
+    let mapping = mapping.map(|input| Mapping { input });
     let mut upstream: Vec<String> = field::<Option<Vec<String>>>(written, "upstream").unwrap_or_default();
     upstream.extend(mapping.iter().flat_map(|mapping| mapping.sources()).map(str::to_owned));
     upstream.sort();
@@ -59,6 +59,10 @@ fn answer(outcomes: &Value, task_id: &str, map_index: i32) -> TryResult {
     match own {
         Value::String(word) if word == "failed" => TryResult::Failure(failure()),
         Value::String(word) if word == "skipped" => TryResult::Skip { reason: None },
+        Value::String(word) if word == "short_circuit" => {
+            TryResult::ShortCircuit { scope: ShortCircuitScope::AllDownstream }
+        }
+        Value::Object(members) if members.contains_key("follow") => TryResult::Branch { follow: field(own, "follow") },
         Value::Object(members) if members.contains_key("push") => {
             // An instance of a mapped task counts as one element, whatever it returns.
             let length = elements_of(&own["push"]).map(|items| items.len() as u32);
@@ -68,13 +72,13 @@ fn answer(outcomes: &Value, task_id: &str, map_index: i32) -> TryResult {
     }
 }
 
-struct Played {
-    machine: RunMachine,
-    outcome: Option<RunState>,
+pub struct Played {
+    pub machine: RunMachine,
+    pub outcome: Option<RunState>,
 }
 
 impl Played {
-    fn begin(plan: &Arc<Plan>, instances: Vec<Instance>) -> Self {
+    pub fn begin(plan: &Arc<Plan>, instances: Vec<Instance>) -> Self {
         let mut played = Self { machine: RunMachine::new(Arc::clone(plan), FACTS, instances), outcome: None };
         played.tell(Event::Begin);
         played
@@ -89,7 +93,7 @@ impl Played {
     }
 
     /// Runs everything that may run.
-    fn play(&mut self, outcomes: &Value) {
+    pub fn play(&mut self, outcomes: &Value) {
         loop {
             let ready = self.machine.ready().next();
             let next = ready.map(|one| (one.instance, one.try_number, one.task_id.to_owned(), one.map_index));
@@ -108,7 +112,7 @@ impl Played {
         }
     }
 
-    fn states(&self) -> BTreeMap<String, Option<TaskState>> {
+    pub fn states(&self) -> BTreeMap<String, Option<TaskState>> {
         self.machine.states().map(|(task_id, index, state)| (name(task_id, index), state)).collect()
     }
 }
@@ -118,7 +122,7 @@ fn plan(tasks: &Value) -> Arc<Plan> {
     Arc::new(Plan::new(dag(tasks).into()))
 }
 
-fn new_instances(plan: &Plan) -> Vec<Instance> {
+pub fn new_instances(plan: &Plan) -> Vec<Instance> {
     let mut ids = (1_000..).map(uuid::Uuid::from_u128);
     plan.new_instances(|| ids.next().unwrap()).iter().map(Instance::from).collect()
 }

@@ -35,16 +35,21 @@ fn task_of(instance: &str) -> &str {
     instance.split('[').next().unwrap()
 }
 
+/// `[0]`; nothing of what is not mapped, or stands for all instances.
+fn index_of(instance: &str) -> &str {
+    &instance[task_of(instance).len()..]
+}
+
 pub struct Reference {
     dag: Dag,
     /// By instance, like everything here.
     pub states: BTreeMap<String, State>,
     pub tries: BTreeMap<String, u32>,
     lengths: BTreeMap<String, u32>,
+    /// Instances that were decided against, some of which are still to come.
+    left_out: BTreeSet<String>,
     /// Waiting tasks whose time has come.
     pub due: BTreeSet<String>,
-    /// Tasks that a task directly before them has decided against.
-    left_out: BTreeSet<String>,
     pub outcome: Option<RunState>,
 }
 
@@ -52,7 +57,7 @@ impl Reference {
     pub fn new(dag: &Dag) -> Self {
         let mut states = BTreeMap::new();
         for task in &dag.tasks {
-            match task.mapping.as_ref().and_then(|mapping| mapping.written_count()).unwrap_or(0) {
+            match dag.mapping_of(&task.task_id).and_then(|mapping| mapping.written_count()).unwrap_or(0) {
                 0 => _ = states.insert(task.task_id.clone(), None),
                 count => states.extend((0..count as i32).map(|index| (name(&task.task_id, index), None))),
             }
@@ -62,8 +67,8 @@ impl Reference {
             states,
             tries: BTreeMap::new(),
             lengths: BTreeMap::new(),
-            due: BTreeSet::new(),
             left_out: BTreeSet::new(),
+            due: BTreeSet::new(),
             outcome: None,
         };
         reference.settle();
@@ -90,13 +95,13 @@ impl Reference {
             Ending::Branch(follow) => {
                 let mut kept: BTreeSet<String> = follow.iter().cloned().collect();
                 kept.extend(follow.iter().flat_map(|followed| self.below(followed)));
-                let skipped = self.children(id).into_iter().filter(|child| !kept.contains(child)).collect();
-                self.leave_out(id, skipped);
+                self.skip(instance, self.children(id).into_iter().filter(|child| !kept.contains(child)).collect());
             }
             Ending::ShortCircuit { direct } => {
                 let cut = if *direct { self.children(id) } else { self.below(id) };
-                let skipped = cut.into_iter().filter(|cut| !self.task(cut).is_teardown).collect();
-                self.leave_out(id, skipped);
+                let near =
+                    |cut: &String| id == instance || self.children(id).contains(cut) || self.share_group(id, cut);
+                self.skip(instance, cut.into_iter().filter(|cut| !self.task(cut).is_teardown && near(cut)).collect());
             }
             Ending::Failure { .. } if self.dag.fail_fast && self.states[instance] == Some(TaskState::Failed) => {
                 for other in self.all() {
@@ -141,7 +146,7 @@ impl Reference {
 
     /// Of an instance that stands for all of its task: how many there are, if that is known.
     fn count(&self, id: &str) -> Option<Option<u64>> {
-        let mapping = self.task(task_of(id)).mapping.as_ref().filter(|_| task_of(id) == id)?;
+        let mapping = self.dag.mapping_of(id).filter(|_| task_of(id) == id)?;
         let returned = |name: &String| self.lengths.get(name).map(|length| u64::from(*length));
         let length = |source: &str| match self.instances(source).as_slice() {
             [alone] if alone == source => returned(alone),
@@ -156,21 +161,20 @@ impl Reference {
             Some(0) => self.set(id, TaskState::Skipped),
             Some(count) => {
                 self.states.remove(id);
-                self.states.extend((0..count as i32).map(|index| (name(id, index), Some(TaskState::Scheduled))));
+                self.states.extend((0..count as i32).map(|index| (name(id, index), None)));
             }
         }
     }
 
-    /// A decision stands: what runs already is not skipped by it, but does not go on once it has asked to wait.
-    fn leave_out(&mut self, id: &str, skipped: BTreeSet<String>) {
-        let children = self.children(id);
-        self.left_out.extend(skipped.iter().filter(|task| children.contains(*task)).cloned());
-        self.skip(skipped);
-    }
-
-    fn skip(&mut self, tasks: BTreeSet<String>) {
+    /// One of several instances decides on those with its own index alone, now or once they are there.
+    fn skip(&mut self, instance: &str, tasks: BTreeSet<String>) {
         use TaskState::{Failed, Removed, Running, Skipped, Success};
-        for id in tasks.iter().flat_map(|task| self.instances(task)).collect::<Vec<_>>() {
+        let direct = self.children(task_of(instance));
+        let left_out = tasks.iter().filter(|task| direct.contains(*task));
+        self.left_out.extend(left_out.map(|task| format!("{task}{}", index_of(instance))));
+        let reached = tasks.iter().flat_map(|task| self.instances(task));
+        let reached = reached.filter(|id| index_of(instance).is_empty() || index_of(id) == index_of(instance));
+        for id in reached.collect::<Vec<_>>() {
             if !matches!(self.states[&id], Some(Running | Success | Failed | Skipped | Removed)) {
                 self.set(&id, Skipped);
             }
@@ -184,21 +188,24 @@ impl Reference {
         }
         let id = task_of(instance);
         let task = self.task(id);
-        if self.left_out.contains(id) {
+        if self.left_out.contains(instance) || self.left_out.contains(id) {
             return Some(TaskState::Skipped);
         }
-        if task.upstream.is_empty() || task.trigger_rule == TriggerRule::Always {
-            return Some(TaskState::Scheduled);
-        }
         let sources = self.by_sources(task);
-        if matches!(sources, Some(TaskState::UpstreamFailed | TaskState::Skipped)) {
+        let decides = task.trigger_rule == TriggerRule::Always;
+        if decides || matches!(sources, Some(TaskState::UpstreamFailed | TaskState::Skipped)) {
             return sources;
         }
         let mut waits = sources.is_none();
         if task.is_teardown {
-            waits |= self.between_setups_and(id).iter().flat_map(|id| self.states_of(id)).any(|state| !is_done(state));
+            waits |= self
+                .between_setups_and(id)
+                .iter()
+                .flat_map(|id| self.states_for(instance, id))
+                .any(|state| !is_done(state));
         } else {
-            let setups: Vec<State> = self.setups_above(id).iter().flat_map(|setup| self.states_of(setup)).collect();
+            let setups = self.setups_above(id);
+            let setups: Vec<State> = setups.iter().flat_map(|setup| self.states_for(instance, setup)).collect();
             if setups.iter().any(|state| is_failed(*state)) {
                 return Some(TaskState::UpstreamFailed);
             }
@@ -207,13 +214,14 @@ impl Reference {
             }
             waits |= setups.iter().any(|state| *state != Some(TaskState::Success));
         }
-        let verdict = self.by_rule(task)?;
+        let verdict = self.by_rule(instance, task)?;
         (verdict != TaskState::Scheduled || !waits).then_some(verdict)
     }
 
     /// What the tasks say that a task is mapped over: nothing as long as one of them has not ended.
     fn by_sources(&self, task: &Task) -> Option<TaskState> {
-        let sources: Vec<&str> = task.mapping.iter().flat_map(|mapping| mapping.sources()).collect();
+        let mapping = self.dag.mapping_of(&task.task_id);
+        let sources: Vec<&str> = mapping.into_iter().flat_map(|mapping| mapping.sources()).collect();
         let alone: Vec<State> = sources.iter().filter_map(|source| self.states.get(*source).copied()).collect();
         if alone.iter().any(|state| is_failed(*state)) {
             Some(TaskState::UpstreamFailed)
@@ -225,9 +233,12 @@ impl Reference {
         }
     }
 
-    fn by_rule(&self, task: &Task) -> Option<TaskState> {
+    fn by_rule(&self, instance: &str, task: &Task) -> Option<TaskState> {
         use TaskState::{Scheduled, Skipped, Success, UpstreamFailed};
-        let above: Vec<State> = task.upstream.iter().flat_map(|id| self.states_of(id)).collect();
+        let above: Vec<State> = task.upstream.iter().flat_map(|id| self.states_for(instance, id)).collect();
+        if above.is_empty() {
+            return Some(Scheduled);
+        }
         let all = |test: &dyn Fn(State) -> bool| above.iter().all(|state| test(*state));
         let any = |test: &dyn Fn(State) -> bool| above.iter().any(|state| test(*state));
         let (success, skipped) = (|state| state == Some(Success), |state| state == Some(Skipped));
@@ -246,8 +257,12 @@ impl Reference {
                 when(any(&skipped), Skipped).or(when(done && !any(&success), UpstreamFailed)).or(when(done, Scheduled))
             }
             TriggerRule::AllDoneSetupSuccess => {
-                let setups =
-                    || task.upstream.iter().filter(|id| self.task(id).is_setup).flat_map(|id| self.states_of(id));
+                let setups = || {
+                    task.upstream
+                        .iter()
+                        .filter(|id| self.task(id).is_setup)
+                        .flat_map(|id| self.states_for(instance, id))
+                };
                 let (any_setup, all_skipped) = (setups().next().is_some(), setups().all(skipped));
                 when(done && any_setup && all_skipped, Skipped)
                     .or(when(done && any_setup && !setups().any(success), UpstreamFailed))
@@ -284,6 +299,19 @@ impl Reference {
 
     fn states_of(&self, task: &str) -> Vec<State> {
         self.instances(task).iter().map(|instance| self.states[instance]).collect()
+    }
+
+    /// Of the instances of a task, those that concern an instance of another: in a mapped group, the one with the same index.
+    fn states_for(&self, instance: &str, task: &str) -> Vec<State> {
+        let inside = self.share_group(task_of(instance), task);
+        let concerns = |other: &String| !inside || index_of(other) == index_of(instance);
+        self.instances(task).into_iter().filter(concerns).map(|other| self.states[&other]).collect()
+    }
+
+    fn share_group(&self, left: &str, right: &str) -> bool {
+        let groups = self.dag.mapped_groups();
+        let of = |id: &str| groups[self.dag.tasks.iter().position(|task| task.task_id == id).unwrap()];
+        of(left).is_some() && of(left) == of(right)
     }
 
     fn ids(&self) -> Vec<String> {

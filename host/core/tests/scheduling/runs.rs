@@ -148,6 +148,7 @@ fn conformance_of_branches_skips_and_outcomes() {
                     parent: None,
                     tooltip: None,
                     prefix_group_id: true,
+                    mapping: None,
                 })
                 .collect();
             let (states, outcome) = play(Dag { task_groups, ..dag(tasks) }, |task_id| answer(case, task_id));

@@ -41,11 +41,11 @@ pub async fn admit_all(
              RETURNING i.tenant_id, i.instance_id, i.run_key, i.try_number, i.max_tries, i.reschedules, i.first_started_at
          )
          INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
-             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number,
+             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number, epoch,
              state)
          SELECT i.tenant_id, i.instance_id, i.run_key, a.dag_id, r.run_id, a.task_id, a.map_index, a.dag_version,
              i.try_number, i.max_tries, i.reschedules, i.first_started_at, a.pool, a.pool_slots, a.queue, a.priority,
-             a.resume::json, a.on_execute::json, r.clear_number, 'queued'
+             a.resume::json, a.on_execute::json, r.clear_number, r.epoch, 'queued'
          FROM a
          JOIN admitted i ON i.tenant_id = a.tenant AND i.instance_id = a.instance AND i.try_number = a.to_try
          JOIN dag_runs r ON r.tenant_id = i.tenant_id AND r.run_key = i.run_key

@@ -143,7 +143,7 @@ async fn take(connection: &mut PgConnection, claim: &Claim<'_>, shares: &[(Tenan
              ON CONFLICT DO NOTHING
          )
          SELECT tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number, max_tries,
-             lease_token, first_started_at, reschedules, clear_number, resume, on_execute IS NOT NULL AS has_callbacks
+             lease_token, first_started_at, reschedules, clear_number, epoch, resume, on_execute IS NOT NULL AS has_callbacks
          FROM claimed ORDER BY tenant_id, priority DESC, position",
     )
     .bind(claim.queues)
@@ -173,6 +173,7 @@ fn claimed_try(row: &PgRow) -> Result<ClaimedTry> {
         first_started_at: row.get("first_started_at")?,
         reschedules: row.number("reschedules")?,
         clear_number: row.number("clear_number")?,
+        epoch: row.get("epoch")?,
         resume: row.optional_json("resume")?,
         has_callbacks: row.get("has_callbacks")?,
     })

@@ -38,11 +38,12 @@ pub async fn admit_all(
          RETURNING instance_id;
          -- In the order of the batch, which is the order of age. What the update refused is not queued, or is here already.
          INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
-             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number, state)
+             max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number, epoch,
+             state)
          SELECT i.tenant_id, i.instance_id, i.run_key, a.value ->> 'dag_id', r.run_id, a.value ->> 'task_id',
              a.value ->> 'map_index', a.value ->> 'dag_version', i.try_number, i.max_tries, i.reschedules, i.first_started_at,
              a.value ->> 'pool', a.value ->> 'pool_slots', a.value ->> 'queue', a.value ->> 'priority', a.value ->> 'resume',
-             a.value ->> 'on_execute', r.clear_number, 'queued'
+             a.value ->> 'on_execute', r.clear_number, r.epoch, 'queued'
          FROM json_each(?1) a
          CROSS JOIN task_instances i
              ON i.tenant_id = a.value ->> 'tenant' AND i.instance_id = unhex(a.value ->> 'instance')

@@ -129,7 +129,7 @@ async fn take(
                                       AND c.tenant_id = ?2 ORDER BY c.priority DESC, c.position LIMIT ?3)
              ORDER BY q.priority DESC, q.position LIMIT ?3)
          RETURNING position, priority, tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version,
-             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, resume, on_execute",
+             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, epoch, resume, on_execute",
     )
     .bind(queues)
     .bind(tenant.0)
@@ -164,6 +164,7 @@ fn claimed_try(row: &SqliteRow) -> Result<ClaimedTry> {
         first_started_at: row.instant("first_started_at")?,
         reschedules: row.number("reschedules")?,
         clear_number: row.number("clear_number")?,
+        epoch: row.integer("epoch")?,
         resume: row.optional_json("resume")?,
         has_callbacks: row.optional_text("on_execute")?.is_some(),
     })

@@ -85,6 +85,7 @@ pub fn task(task_id: &str, upstream: &[&str]) -> Task {
         is_teardown: false,
         on_failure_fail_dagrun: false,
         mapping: None,
+        map_index_template: None,
         callbacks: Callbacks::default(),
     }
 }

@@ -35,6 +35,7 @@ pub async fn an_instance_keeps_how_much_it_returned_and_what_it_is_called(store:
     let (run, instances) = driver.start(1).await;
     driver.admit(&run, &[&instances[0]], 2).await;
     let claimed = worker.claim(1, 3).await.pop().unwrap();
+    assert_eq!(claimed.epoch, run.epoch, "what a worker keeps holds as long as the run is driven on");
     let name =
         async |token: Uuid, name: &str| store.name_instance(run.key, claimed.instance, token, name).await.unwrap();
     assert!(name(claimed.lease_token, "europe").await);

@@ -66,6 +66,8 @@ pub async fn values_are_pulled_by_task_and_map_index(store: &dyn Store) {
     assert_eq!(values(XComPull { task_ids: Some(&[]), ..pull(run.key) }).await, "");
     let both = XComPull { task_ids: Some(&tasks), map_indexes: Some(&[0]), ..pull(run.key) };
     assert_eq!(values(both).await, "b0");
+    let indexes = async |task_id: &str| store.xcom_map_indexes(run.key, task_id, "return_value").await.unwrap();
+    assert_eq!((indexes("b").await, indexes("a").await, indexes("d").await), (vec![0, 1], vec![-1], vec![]));
 }
 
 pub async fn earlier_runs_stand_in_where_a_run_has_no_value(store: &dyn Store) {

@@ -1,6 +1,7 @@
 //! `cargo xtask load`: what a task costs, on a release build of the real binary, over HTTP.
 
 mod floor;
+mod large;
 mod usage;
 
 use std::time::Instant;
@@ -12,6 +13,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use crate::{build, guests, setup};
+use large::Shape;
 use usage::Usage;
 
 /// What is run.
@@ -21,6 +23,10 @@ pub enum Profile {
     Chain,
     /// One, then 1,000 side by side, then one.
     Fanout,
+    /// One run of a DAG with 5,000 tasks.
+    Wide,
+    /// One run of a group that is mapped over 100,000 elements.
+    Mapped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -33,7 +39,8 @@ pub enum Store {
 const RUNS: usize = 5;
 const DAG: &str = "load";
 
-pub fn run(profile: Profile, store: Store) -> Result<()> {
+/// `instances` is for the profiles of one large run.
+pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<()> {
     if store == Store::Postgres {
         setup::test()?
     } else {
@@ -41,13 +48,24 @@ pub fn run(profile: Profile, store: Store) -> Result<()> {
     }
     guests::build_operators(crate::root())?;
     let binary = build::binary(true)?;
-    let floor = floor::measure(store)?;
     let database = if store == Store::Postgres { Database::Postgres } else { Database::Sqlite };
     let settings = [("worker_slots", "64"), ("log", "warn")];
     let server = Server::start_binary(&binary, database, &settings)?;
     let runtime = tokio::runtime::Runtime::new()?;
+    let shape = match profile {
+        Profile::Wide => Some(Shape::wide(instances.unwrap_or(5_000))),
+        Profile::Mapped => Some(Shape::mapped(instances.unwrap_or(100_000))),
+        Profile::Chain | Profile::Fanout => None,
+    };
+    if let Some(shape) = shape {
+        let cost = runtime.block_on(large::measure(&server, &shape))?;
+        let report = json!({ "profile": name(profile), "db": name(store), "cost": cost });
+        println!("{}", serde_json::to_string_pretty(&report)?);
+        return Ok(());
+    }
     let measured = runtime.block_on(measure(&server, profile))?;
 
+    let floor = floor::measure(store)?;
     let mut walls = measured.walls;
     let mut gaps = measured.gaps;
     let tasks = profile.tasks().len();
@@ -156,6 +174,8 @@ impl Profile {
                 tasks.push(task("last".to_owned(), middle));
                 tasks
             }
+            // Their tasks are those of a `Shape`.
+            Self::Wide | Self::Mapped => Vec::new(),
         }
     }
 }

@@ -129,6 +129,11 @@ impl Lookup for Files {
         Ok(None)
     }
 
+    /// What is rendered is no instance of a mapped group.
+    fn expanded(&self) -> Result<Option<Map<String, Value>>, LookupError> {
+        Ok(None)
+    }
+
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
         Ok(Vec::new())
     }

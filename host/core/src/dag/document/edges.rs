@@ -176,7 +176,7 @@ impl<'a> Edges<'a> {
         }
     }
 
-    fn contains(&self, outer: Node, inner: Node) -> bool {
+    pub fn contains(&self, outer: Node, inner: Node) -> bool {
         matches!(outer, Node::Group(group) if self.groups.indexes_around(self.container(inner)).any(|around| around == group))
     }
 

@@ -5,12 +5,16 @@
 use std::collections::HashMap;
 
 use super::fields::{Fields, Found};
+use super::mapping;
 use super::settings::{SENSOR_SETTINGS, SETTINGS, Settings};
-use crate::dag::TaskGroup;
+use crate::dag::{Mapping, TaskGroup};
 use crate::near::{nearest, suggestion};
 
 const FIELDS: &[&str] =
     &["group_id", "group_display_name", "parent", "tooltip", "prefix_group_id", "upstream", "default_args"];
+
+/// What makes a group a mapped one.
+const MAPPING_FIELDS: &[&str] = &["expand", "expand_kwargs"];
 
 /// Groups inside groups: more than anybody can look at.
 const DEEPEST: usize = 16;
@@ -28,6 +32,8 @@ pub(super) struct Group<'a> {
     pub defaults: Option<Fields<'a>>,
     /// 1 for a group that is in no other.
     pub depth: usize,
+    /// Its sources are named as written.
+    pub mapping: Option<Mapping>,
 }
 
 #[derive(Default)]
@@ -110,16 +116,27 @@ impl<'a> Groups<'a> {
         std::iter::successors(group, |index| self.list.get(*index).and_then(|group| group.parent))
     }
 
-    pub fn into_model(self) -> Vec<TaskGroup> {
+    /// The group around that is mapped.
+    pub fn mapped_around(&self, group: Option<usize>) -> Option<&Group<'a>> {
+        self.around(group).find(|group| group.mapping.is_some())
+    }
+
+    /// `sources` are the ids of the tasks that each group is mapped over, as written and in full.
+    pub fn into_model(self, sources: &[HashMap<String, String>]) -> Vec<TaskGroup> {
         let names: Vec<String> = self.list.iter().map(|group| group.full.clone()).collect();
         self.list
             .into_iter()
-            .map(|group| TaskGroup {
+            .zip(sources)
+            .map(|(group, sources)| TaskGroup {
                 parent: group.parent.and_then(|index| names.get(index).cloned()),
                 tooltip: group.fields.text("tooltip"),
                 group_display_name: group.fields.text("group_display_name"),
                 group_id: group.full,
                 prefix_group_id: group.prefixes,
+                mapping: group.mapping.map(|mut mapping| {
+                    mapping::name_sources(&mut mapping, sources);
+                    mapping
+                }),
             })
             .collect()
     }
@@ -139,6 +156,12 @@ impl<'a> Groups<'a> {
         if group.depth > DEEPEST {
             group.fields.fault(format!("task groups can be nested {DEEPEST} deep, this one is deeper"));
             return;
+        }
+        if let (Some(_), Some(around)) = (&group.mapping, self.mapped_around(parent)) {
+            let place = MAPPING_FIELDS.iter().find_map(|field| group.fields.own(field));
+            let fault =
+                format!("`{}` around this group is mapped already; mapped groups cannot be nested", around.full);
+            place.into_iter().for_each(|found| found.fault(fault.clone()));
         }
         if self.by_full.contains_key(&group.full) {
             group.fields.fault(format!("there is another task group `{}`", group.full));
@@ -167,15 +190,17 @@ impl<'a> Groups<'a> {
 }
 
 fn read_one<'a>(fields: &Fields<'a>) -> Option<(Group<'a>, Option<Found<'a>>)> {
-    fields.refuse_unknown("a task group", &[FIELDS]);
+    fields.refuse_unknown("a task group", &[FIELDS, MAPPING_FIELDS]);
     let defaults = fields.get("default_args").and_then(|found| found.fields());
     if let Some(defaults) = &defaults {
         check_defaults(defaults);
     }
     let prefixes = fields.boolean("prefix_group_id").unwrap_or(true);
     let written = group_id(&fields.required("group_id")?)?;
+    let mapping = mapping::read(fields, "a task group");
+    let fields_of = fields.clone();
     let group =
-        Group { fields: fields.clone(), full: String::new(), written, parent: None, prefixes, defaults, depth: 0 };
+        Group { fields: fields_of, full: String::new(), written, parent: None, prefixes, defaults, depth: 0, mapping };
     Some((group, fields.get("parent")))
 }
 

@@ -1,4 +1,4 @@
-//! `expand`, `expand_kwargs` and `map_index_template`: what a task is mapped over.
+//! `expand`, `expand_kwargs` and `map_index_template`: what a task, or a group, is mapped over.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use super::arguments::Schemas;
 use super::edges::{Edges, Node};
 use super::fields::{Fields, Found};
-use super::task::ReadTask;
 use crate::dag::mapping::{Elements, ExpandInput, MAXIMUM_INSTANCES, Mapping, elements_of};
 use crate::dag::{CatalogueEntry, Task};
 use crate::fault::pointer_to;
@@ -22,28 +21,43 @@ const REFERENCE: &str = "xcom";
 /// Elements that are looked at one by one when a document is sent; each instance's arguments are checked before it runs.
 const MOST_CHECKED: usize = 1_000;
 
-/// Sources are named as written; see [`name_sources`].
-pub(super) fn read(own: &Fields<'_>) -> Option<Mapping> {
-    let template = own.own("map_index_template");
+/// `what` it is that is mapped. Sources are named as written; see [`name_sources`].
+pub(super) fn read(own: &Fields<'_>, what: &str) -> Option<Mapping> {
     let input = match (own.own("expand"), own.own("expand_kwargs")) {
         (Some(_), Some(kwargs)) => {
-            kwargs.fault("a task has either `expand` or `expand_kwargs`, not both");
+            kwargs.fault(format!("{what} has either `expand` or `expand_kwargs`, not both"));
             return None;
         }
         (Some(found), None) => ExpandInput::Expand(expand(&found)?),
         (None, Some(found)) => ExpandInput::ExpandKwargs(kwargs(&found)?),
-        (None, None) => {
-            if let Some(found) = template {
-                found.fault("`map_index_template` names instances of mapped tasks; add `expand`, or remove it");
-            }
-            return None;
-        }
+        (None, None) => return None,
     };
-    let mapping = Mapping { input, map_index_template: template.and_then(|found| template_text(&found)) };
+    let mapping = Mapping { input };
     if let Some(count) = mapping.written_count().filter(|count| *count > MAXIMUM_INSTANCES) {
-        own.fault(format!("the task is mapped to {count} instances; the most is {MAXIMUM_INSTANCES}"));
+        own.fault(format!("{what} is mapped to {count} instances; the most is {MAXIMUM_INSTANCES}"));
     }
     Some(mapping)
+}
+
+/// What instances of a task are called, where there are several.
+pub(super) fn read_template(own: &Fields<'_>, is_mapped: bool) -> Option<String> {
+    let found = own.own("map_index_template")?;
+    if !is_mapped {
+        found.fault(
+            "`map_index_template` names instances of mapped tasks; add `expand`, put the task into a mapped group, or remove it",
+        );
+        return None;
+    }
+    template_text(&found)
+}
+
+/// The instances of a mapped group are those of its tasks: there is no second index for one that is mapped itself.
+pub(super) fn refuse_inside_mapped_group(own: &Fields<'_>, group_id: &str) {
+    for found in ["expand", "expand_kwargs"].iter().filter_map(|field| own.own(field)) {
+        found.fault(format!(
+            "the group `{group_id}` around this task is mapped; a task in a mapped group cannot be mapped itself"
+        ));
+    }
 }
 
 fn expand(found: &Found<'_>) -> Option<Vec<(String, Elements)>> {
@@ -180,36 +194,37 @@ fn is_object(own: &Fields<'_>, argument: &str) -> bool {
     own.own("expand").and_then(|found| found.value.get(argument)).is_some_and(Value::is_object)
 }
 
-/// The places and names of the tasks that a task is mapped over.
-fn references<'a>(read: &ReadTask<'a>) -> Vec<Found<'a>> {
-    let inputs = read.fields.own("expand").into_iter().filter_map(|found| found.fields());
+/// The places and names of the tasks that something is mapped over.
+fn references<'a>(own: &Fields<'a>) -> Vec<Found<'a>> {
+    let inputs = own.own("expand").into_iter().filter_map(|found| found.fields());
     let expand = inputs.flat_map(|fields| {
         let names: Vec<String> = fields.names().map(str::to_owned).collect();
         names.into_iter().filter_map(move |name| fields.own(&name))
     });
-    let all = expand.chain(read.fields.own("expand_kwargs"));
+    let all = expand.chain(own.own("expand_kwargs"));
     all.filter(|found| reference(found).is_some()).filter_map(|found| found.fields()?.own(REFERENCE)).collect()
 }
 
-/// What is mapped over has to be there: an edge from each source, as from an argument in Airflow's TaskFlow.
-pub(super) fn add_edges(edges: &mut Edges<'_>, read: &ReadTask<'_>, index: usize) {
-    if read.task.mapping.is_none() {
-        return;
-    }
-    for reference in references(read) {
-        match reference.value.as_str().and_then(|text| edges.find(text, read.group)) {
+/// What is mapped over has to be there: an edge from each source, as from an argument in Airflow's TaskFlow. Names are looked up in
+/// `scope`.
+pub(super) fn add_edges(edges: &mut Edges<'_>, own: &Fields<'_>, to: Node, scope: Option<usize>) {
+    for reference in references(own) {
+        match reference.value.as_str().and_then(|text| edges.find(text, scope)) {
             Some(Node::Group(_)) => {
                 reference.fault("a task group returns nothing that could be mapped over; name a task")
             }
-            _ => edges.add_one(&reference, Node::Task(index), read.group),
+            Some(source) if edges.contains(to, source) => {
+                reference.fault("a task group cannot be mapped over what one of its own tasks returns")
+            }
+            _ => edges.add_one(&reference, to, scope),
         }
     }
 }
 
 /// Ids as written, and in full.
-pub(super) fn sources(read: &ReadTask<'_>, edges: &Edges<'_>) -> HashMap<String, String> {
-    let written = read.task.mapping.iter().flat_map(|mapping| mapping.sources());
-    written.filter_map(|id| Some((id.to_owned(), edges.find(id, read.group).map(|node| edges.id(node))?))).collect()
+pub(super) fn sources(mapping: Option<&Mapping>, scope: Option<usize>, edges: &Edges<'_>) -> HashMap<String, String> {
+    let written = mapping.into_iter().flat_map(Mapping::sources);
+    written.filter_map(|id| Some((id.to_owned(), edges.find(id, scope).map(|node| edges.id(node))?))).collect()
 }
 
 /// Puts ids in full in the place of those that were written.

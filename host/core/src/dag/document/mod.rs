@@ -129,7 +129,7 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
     if fail_fast {
         refuse_rules_that_outlive_a_failure(&tasks);
     }
-    let (tasks, edge_labels) = connect(fields, tasks, &groups);
+    let Connected { tasks, edge_labels, sources } = connect(fields, tasks, &groups);
     Dag {
         dag_id: fields.required("dag_id").and_then(|found| ids::read(&found, "DAG id")).unwrap_or_default().to_owned(),
         dag_display_name: fields.text("dag_display_name"),
@@ -152,7 +152,7 @@ fn read(fields: &Fields<'_>, catalogue: &dyn Catalogue) -> Dag {
         render_template_as_native_obj: fields.boolean("render_template_as_native_obj").unwrap_or(false),
         rerun_with_latest_version: fields.boolean("rerun_with_latest_version"),
         tasks,
-        task_groups: groups.into_model(),
+        task_groups: groups.into_model(&sources),
         edge_labels,
         callbacks,
         deadlines,
@@ -250,12 +250,16 @@ fn refuse_rules_that_outlive_a_failure(tasks: &[ReadTask<'_>]) {
     }
 }
 
+/// Tasks that know their edges.
+struct Connected {
+    tasks: Vec<super::Task>,
+    edge_labels: Vec<EdgeLabel>,
+    /// The tasks that groups are mapped over, by group: ids as written, and in full.
+    sources: Vec<HashMap<String, String>>,
+}
+
 /// Turns `upstream` of tasks and groups into edges, and checks the labels against them.
-fn connect<'a>(
-    fields: &Fields<'a>,
-    read: Vec<ReadTask<'a>>,
-    groups: &Groups<'a>,
-) -> (Vec<super::Task>, Vec<EdgeLabel>) {
+fn connect<'a>(fields: &Fields<'a>, read: Vec<ReadTask<'a>>, groups: &Groups<'a>) -> Connected {
     let nodes: Vec<TaskNode> = read
         .iter()
         .map(|read| TaskNode {
@@ -268,28 +272,36 @@ fn connect<'a>(
     for (index, read) in read.iter().enumerate() {
         edges.add(read.fields.get("upstream"), Node::Task(index), read.group);
         edges.add(read.fields.get("setups"), Node::Task(index), read.group);
-        mapping::add_edges(&mut edges, read, index);
+        if read.task.mapping.is_some() {
+            mapping::add_edges(&mut edges, &read.fields, Node::Task(index), read.group);
+        }
     }
     for (index, group) in groups.list.iter().enumerate() {
         edges.add(group.fields.get("upstream"), Node::Group(index), group.parent);
+        if group.mapping.is_some() {
+            mapping::add_edges(&mut edges, &group.fields, Node::Group(index), group.parent);
+        }
     }
     edges.expand();
     cycles::refuse(&nodes, &edges.upstream, fields.sink);
-    let labels = edge_labels(fields.get("edge_labels"), &edges);
+    let edge_labels = edge_labels(fields.get("edge_labels"), &edges);
     let setups = setups(&read, &edges);
-    let sources: Vec<HashMap<String, String>> = read.iter().map(|read| mapping::sources(read, &edges)).collect();
+    let sources_of_groups = groups.list.iter().map(|group| (group.mapping.as_ref(), group.parent));
+    let sources = sources_of_groups.map(|(mapping, scope)| mapping::sources(mapping, scope, &edges)).collect();
+    let mut read = read;
+    for read in &mut read {
+        let sources = mapping::sources(read.task.mapping.as_ref(), read.group, &edges);
+        read.task.mapping.iter_mut().for_each(|mapping| mapping::name_sources(mapping, &sources));
+    }
     let upstream = edges.upstream;
     let tasks = read.into_iter().zip(upstream).enumerate().map(|(index, (read, above))| {
         let mut task = read.task;
         task.is_setup |= setups.contains(&index);
-        if let (Some(mapping), Some(sources)) = (&mut task.mapping, sources.get(index)) {
-            mapping::name_sources(mapping, sources);
-        }
         task.upstream = above.iter().filter_map(|source| nodes.get(*source)).map(|node| node.task_id.clone()).collect();
         task.upstream.sort();
         task
     });
-    (tasks.collect(), labels)
+    Connected { tasks: tasks.collect(), edge_labels, sources }
 }
 
 /// The tasks that teardowns name as their setups: naming one makes it one, as in Airflow.

@@ -58,7 +58,12 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
     let trigger_rule = if is_teardown { teardown_rule(&own) } else { settings.trigger_rule };
     check_pool(&layered, &settings.pool, context.catalogue);
     let written = own.required("task_id").and_then(|found| ids::read(&found, "task id")).unwrap_or_default();
-    let mapping = mapping::read(&own);
+    let mapping = mapping::read(&own, "a task");
+    let mapped_around = context.groups.mapped_around(group);
+    if let Some(around) = mapped_around {
+        mapping::refuse_inside_mapped_group(&own, &around.full);
+    }
+    let map_index_template = mapping::read_template(&own, mapping.is_some() || mapped_around.is_some());
     let (operator, resolved) = operator(&own, mapping.as_ref(), context);
     let callbacks = callbacks::of_task(&layered, &settings.queue, context);
     let task = Task {
@@ -99,6 +104,7 @@ pub(super) fn read<'a>(own: Fields<'a>, context: &mut Context<'a, '_>) -> ReadTa
         is_teardown,
         on_failure_fail_dagrun: own.boolean("on_failure_fail_dagrun").unwrap_or(false),
         mapping,
+        map_index_template,
         callbacks,
     };
     mapping::check(&own, &task);
