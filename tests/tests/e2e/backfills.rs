@@ -71,7 +71,7 @@ async fn a_backfill_is_paused_and_cancelled(database: Database) -> Result<()> {
     let api = server.api()?;
     api.push("bash").await?;
     api.apply(&json!({
-        "dag_id": "slow", "schedule": "@daily",
+        "dag_id": "slow", "schedule": "@daily", "start_date": "2099-01-01T00:00:00Z",
         "tasks": [{ "task_id": "only", "operator": "bash", "args": { "bash_command": "sleep 600" } }]
     }))
     .await?;
