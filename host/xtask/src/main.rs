@@ -54,7 +54,7 @@ enum Task {
         profile: load::Profile,
         #[arg(long, default_value = "sqlite")]
         db: load::Store,
-        /// How many instances the run of `wide` or `mapped` has.
+        /// How many instances the run of `wide` or `mapped` has, or how many DAGs there are in `idle`.
         #[arg(long, value_parser = clap::value_parser!(u32).range(3..=100_000))]
         instances: Option<u32>,
     },

@@ -1,6 +1,7 @@
 //! `cargo xtask load`: what a task costs, on a release build of the real binary, over HTTP.
 
 mod floor;
+mod idle;
 mod large;
 mod usage;
 
@@ -27,6 +28,8 @@ pub enum Profile {
     Wide,
     /// One run of a group that is mapped over 100,000 elements.
     Mapped,
+    /// 100,000 DAGs with a daily schedule, none of them due.
+    Idle,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -39,7 +42,7 @@ pub enum Store {
 const RUNS: usize = 5;
 const DAG: &str = "load";
 
-/// `instances` is for the profiles of one large run.
+/// `instances` is for the profiles of one large run, and of many DAGs.
 pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<()> {
     if store == Store::Postgres {
         setup::test()?
@@ -52,13 +55,14 @@ pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<(
     let settings = [("worker_slots", "64"), ("log", "warn")];
     let server = Server::start_binary(&binary, database, &settings)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let shape = match profile {
-        Profile::Wide => Some(Shape::wide(instances.unwrap_or(5_000))),
-        Profile::Mapped => Some(Shape::mapped(instances.unwrap_or(100_000))),
+    let large = |shape: &Shape| runtime.block_on(large::measure(&server, shape)).map(Some);
+    let cost = match profile {
+        Profile::Wide => large(&Shape::wide(instances.unwrap_or(5_000)))?,
+        Profile::Mapped => large(&Shape::mapped(instances.unwrap_or(100_000)))?,
+        Profile::Idle => Some(runtime.block_on(idle::measure(&server, instances.unwrap_or(100_000)))?),
         Profile::Chain | Profile::Fanout => None,
     };
-    if let Some(shape) = shape {
-        let cost = runtime.block_on(large::measure(&server, &shape))?;
+    if let Some(cost) = cost {
         let report = json!({ "profile": name(profile), "db": name(store), "cost": cost });
         println!("{}", serde_json::to_string_pretty(&report)?);
         return Ok(());
@@ -175,7 +179,7 @@ impl Profile {
                 tasks
             }
             // Their tasks are those of a `Shape`.
-            Self::Wide | Self::Mapped => Vec::new(),
+            Self::Wide | Self::Mapped | Self::Idle => Vec::new(),
         }
     }
 }
