@@ -14,6 +14,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 use tracing::Span;
 
+use crate::alternatives::Alternatives;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -27,6 +28,12 @@ pub fn around(router: Router) -> Router {
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
             .layer(CatchPanicLayer::custom(panicked)),
     )
+}
+
+/// What happens to a request before it is routed. A layer of a router is too late for that: routing comes first.
+pub fn before(router: Router, alternatives: Alternatives) -> Router {
+    let addressed = tower::util::MapRequest::new(router, move |request| alternatives.address(request));
+    Router::new().fallback_service(addressed)
 }
 
 /// The route and not the address: a span's name must not hold what people put into paths and queries.

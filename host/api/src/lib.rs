@@ -7,6 +7,7 @@
 //! - The API changes the database and raises a wake-up. It runs no task, decides nothing about one, and never waits for a
 //!   scheduler: what is to happen follows from `core` and from what the database holds.
 
+mod alternatives;
 mod assets;
 mod auth;
 mod backfills;

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
+use crate::alternatives::Alternatives;
 use crate::auth::{authenticate, login};
 use crate::openapi::Description;
 use crate::problem::Problem;
@@ -28,12 +29,13 @@ const LARGEST_LOGIN: usize = 16 << 10;
 pub fn router(state: ApiState) -> Router {
     let (router, openapi) = described(&state).split_for_parts();
     state.name_operations(&openapi);
+    let alternatives = Alternatives::of(&openapi);
     let router = router
         .merge(SwaggerUi::new("/docs").url("/api/v2/openapi.json", openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(no_such_path)
         .with_state(state);
-    layers::around(router)
+    layers::before(layers::around(router), alternatives)
 }
 
 /// The OpenAPI document.

@@ -1,6 +1,6 @@
 //! How a try ended: what the sandbox reports, in the terms of the core.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -89,6 +89,23 @@ pub struct Failure {
     pub retryable: bool,
     pub message: String,
     pub backtrace: Option<String>,
+    /// Until the next try, in place of what the task says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+}
+
+impl Failure {
+    /// Without a backtrace, and with the task's own delay.
+    pub fn new(cause: FailureCause, retryable: bool, message: impl Into<String>) -> Self {
+        Self { cause, retryable, message: message.into(), backtrace: None, retry_after_ms: None }
+    }
+
+    /// At most a hundred years, so that the moment that it leads to can be written down.
+    pub fn retry_after(&self) -> Option<TimeDelta> {
+        const LONGEST: TimeDelta = TimeDelta::days(36_500);
+        let milliseconds = i64::try_from(self.retry_after_ms?).ok().and_then(TimeDelta::try_milliseconds);
+        Some(milliseconds.map_or(LONGEST, |delay| delay.min(LONGEST)))
+    }
 }
 
 /// What ended a deferral, handed to `resume`.

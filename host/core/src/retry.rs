@@ -8,9 +8,19 @@ use crate::dag::Task;
 /// No backoff waits longer, as in Airflow.
 const LONGEST_SECONDS: u64 = 86_400;
 
-/// The time from the end of try `try_number` to the next one. Exponential backoff adds a jitter that depends on nothing but the
-/// arguments, so that tasks that failed together do not come back together, and asking again changes nothing.
-pub fn retry_delay(task: &Task, dag_id: &str, logical_date: Option<DateTime<Utc>>, try_number: u32) -> TimeDelta {
+/// The time from the end of try `try_number` to the next one: `named` by the try itself, as by Airflow's retry policies, or by the
+/// task. Exponential backoff adds a jitter that depends on nothing but the arguments, so that tasks that failed together do not come
+/// back together, and asking again changes nothing.
+pub fn retry_delay(
+    task: &Task,
+    dag_id: &str,
+    logical_date: Option<DateTime<Utc>>,
+    try_number: u32,
+    named: Option<TimeDelta>,
+) -> TimeDelta {
+    if let Some(named) = named {
+        return named;
+    }
     let factor = task.retry_exponential_backoff;
     if factor <= 0.0 || factor == 1.0 {
         return task.retry_delay.as_time_delta();

@@ -22,6 +22,8 @@ pub(crate) struct HeldRun {
     pub(crate) run_id: String,
     pub(crate) dag_version: u32,
     pub(crate) policy: Arc<TenantPolicy>,
+    /// When it was last told of something.
+    pub(crate) told_at: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -53,6 +55,7 @@ impl Held {
             run_id: run.run_id,
             dag_version: run.dag_version,
             policy,
+            told_at: now,
         };
         self.forget(run.key);
         round.forget(run.key);
@@ -64,6 +67,7 @@ impl Held {
     /// Tells a run what happened, and takes note of what is to follow. Answers whether anything is.
     pub(crate) fn tell(&mut self, key: RunKey, event: Event, now: DateTime<Utc>, round: &mut Round) -> bool {
         let Some(held) = self.runs.get_mut(&key) else { return false };
+        held.told_at = now;
         let is_answer = matches!(event, Event::Past(_));
         let effects = held.machine.on_event(event, now);
         if held.machine.has_ready() {

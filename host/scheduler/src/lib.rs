@@ -22,6 +22,7 @@ mod open_runs;
 mod options;
 mod past;
 mod reports;
+mod rest_runs;
 mod round;
 mod scheduler;
 mod take_runs;

@@ -15,6 +15,9 @@ pub struct SchedulerOptions {
     pub forget_processes_after: Duration,
     /// How long a callback waits for a worker before it counts as failed.
     pub callback_patience: Duration,
+    /// A run in which nothing has happened for this long, and nothing is to happen for as long, is held by nobody until something does. A
+    /// large run has to be quiet for longer: see `rest_runs`.
+    pub rest_after: Duration,
     /// Reported tries, lost tries, due DAGs and runs that one round takes in, each.
     pub batch: u32,
     /// Task instances that one round queues.
@@ -31,6 +34,7 @@ impl Default for SchedulerOptions {
             housekeeping_interval: Duration::from_secs(60),
             forget_processes_after: Duration::from_secs(7 * 86_400),
             callback_patience: Duration::from_secs(86_400),
+            rest_after: Duration::from_secs(10),
             batch: 1_000,
             admissions: 1_000,
         }

@@ -165,7 +165,11 @@ impl Scheduler {
             self.held.tell(key, Event::Tick, now, &mut round);
         }
         self.ask_past(now, timed, &mut round).await?;
-        self.commit(now, timed || cause.runs, round).await
+        let more = self.commit(now, timed || cause.runs, round).await?;
+        if timed {
+            self.rest_runs(now).await?;
+        }
+        Ok(more)
     }
 
     async fn stop(&mut self) {

@@ -132,6 +132,15 @@ pub struct Committed {
     pub triggers_due: bool,
 }
 
+/// A run that is to be held by nobody for a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RestingRun {
+    pub key: RunKey,
+    pub epoch: i64,
+    /// None: until something from outside happens to it.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// A batch of changes to runs that this scheduler holds.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -153,11 +162,12 @@ pub trait Driving: Send + Sync {
     /// skipped time. A run that has the run id or the logical date already is no error: it is the answer, and the DAG goes on.
     async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>)
     -> StoreResult<Option<RunRow>>;
-    /// The earliest next run of any DAG that is not paused and not at its limit of unfinished runs.
+    /// The earliest next run of any DAG that is not paused and not at its limit of unfinished runs, or the earliest end of a run's rest.
     async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>>;
 
     /// Takes runs: queued ones whose time has come, whose DAG is not paused and has fewer than `max_active_runs` running
-    /// (they become `running`), and running ones whose lease is over or was given up. At most `limit`, in order of `run_after`;
+    /// (they become `running`), and running ones whose lease is over or was given up, but for those that rest
+    /// ([`Driving::rest_runs`]). At most `limit`, in order of `run_after`;
     /// DAGs that are at their limit do not stand in the way of others. The lease is `owner`'s until `until`. Taking raises the
     /// run's epoch, so that nothing that an earlier owner decided can be applied any more.
     async fn take_runs(
@@ -169,6 +179,10 @@ pub trait Driving: Send + Sync {
     ) -> StoreResult<Vec<LoadedRun>>;
     /// Extends the leases of all runs of this owner.
     async fn renew_runs(&self, owner: Uuid, until: DateTime<Utc>) -> StoreResult<u64>;
+    /// Gives up the leases of runs in which nothing is to happen before a moment, or before something from outside does (none). They rest:
+    /// nobody takes them until then, unless the wait of one of their tasks has ended or a request has changed them, also where that
+    /// was before this call. A run that this owner does not hold under the epoch that is given is passed over.
+    async fn rest_runs(&self, owner: Uuid, runs: &[RestingRun]) -> StoreResult<u64>;
     /// Gives runs back, so that others can take them at once.
     async fn release_runs(&self, owner: Uuid) -> StoreResult<u64>;
     /// A run as it stands, whoever holds it. None if it is gone.

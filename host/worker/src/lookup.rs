@@ -258,13 +258,10 @@ impl Shared {
             tokio::task::spawn_blocking(move || render_fields(&arguments, &fields, &scope, lookup, options));
         let rendered = rendering.await.map_err(|error| {
             let message = format!("rendering the templates ended unexpectedly: {error}");
-            Failure { cause: FailureCause::Host, retryable: true, message, backtrace: None }
+            Failure::new(FailureCause::Host, true, message)
         })?;
-        rendered.map_err(|fault| Failure {
-            cause: FailureCause::Preparation,
-            retryable: true,
-            message: format!("a template cannot be rendered: {fault}"),
-            backtrace: None,
+        rendered.map_err(|fault| {
+            Failure::new(FailureCause::Preparation, true, format!("a template cannot be rendered: {fault}"))
         })
     }
 }

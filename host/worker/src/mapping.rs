@@ -116,8 +116,7 @@ pub(crate) fn length_of(
         _ => None,
     };
     let dependant = definition.mapped_over(&task.task_id);
-    let refuse =
-        |what: String| Failure { cause: FailureCause::Operator, retryable: true, message: what, backtrace: None };
+    let refuse = |what: String| Failure::new(FailureCause::Operator, true, what);
     match (length, dependant) {
         (None, Some(dependant)) => Err(refuse(format!(
             "`{dependant}` is mapped over what this task returns, which has to be a list or an object, and is {}",

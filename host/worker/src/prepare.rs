@@ -204,11 +204,11 @@ pub(crate) fn next_run_after(dag: &Dag, run: &RunRow) -> Option<DateTime<Utc>> {
 
 /// Something that another try would meet again.
 pub(crate) fn hopeless(message: String) -> Failure {
-    Failure { cause: FailureCause::Preparation, retryable: false, message, backtrace: None }
+    Failure::new(FailureCause::Preparation, false, message)
 }
 
 pub(crate) fn unreachable_store(error: StoreError) -> Failure {
     let message = format!("the host could not prepare the try: {error}");
     let retryable = matches!(error, StoreError::Unavailable(_));
-    Failure { cause: FailureCause::Host, retryable, message, backtrace: None }
+    Failure::new(FailureCause::Host, retryable, message)
 }

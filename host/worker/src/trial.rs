@@ -111,7 +111,7 @@ pub(crate) fn execution_timed_out(timeout: Duration) -> TryResult {
 }
 
 fn failure(cause: FailureCause, message: String) -> TryResult {
-    TryResult::Failure(Failure { cause, retryable: true, message, backtrace: None })
+    TryResult::Failure(Failure::new(cause, true, message))
 }
 
 /// Takes what is to be pushed out of a result: a value is stored once, as an XCom.
@@ -131,12 +131,8 @@ fn take_xcoms(result: TryResult, prepared: &Prepared, xcoms: &mut Vec<(String, V
     let Some(value) = returned.filter(|value| task.do_xcom_push && !value.is_null()) else { return result };
     if task.multiple_outputs && matches!(result, TryResult::Success { .. }) {
         let Value::Object(outputs) = &value else {
-            return TryResult::Failure(Failure {
-                cause: FailureCause::Operator,
-                retryable: false,
-                message: "the task has `multiple_outputs`, but what it returned is no JSON object".to_owned(),
-                backtrace: None,
-            });
+            let message = "the task has `multiple_outputs`, but what it returned is no JSON object";
+            return TryResult::Failure(Failure::new(FailureCause::Operator, false, message));
         };
         let one_each: Map<String, Value> = outputs.clone();
         xcoms.extend(one_each);

@@ -4,6 +4,7 @@ mod check;
 mod request;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use airlock_sdk::prelude::*;
 use airlock_sdk::serde_json::{self, Map};
@@ -82,7 +83,8 @@ fn post() -> String {
 /// Makes an HTTP request.
 ///
 /// The host makes it, with the credentials of a connection. The text of the response, or what `response_filter` finds in it,
-/// becomes the XCom `return_value`.
+/// becomes the XCom `return_value`. If a server answers 429 or 503 with the seconds after which it wants to be asked again
+/// (`Retry-After`), the next try waits for as long, whatever the task's `retry_delay` is.
 #[operator(name = "http", template_fields(conn_id, http_conn_id, endpoint, data, json, headers, response_filter))]
 fn http(arguments: Http) -> Result<Value> {
     let request = arguments.request()?;
@@ -91,6 +93,7 @@ fn http(arguments: Http) -> Result<Value> {
     let response = request.send()?;
     let status = response.status();
     log::info!("{} answered {status}", response.url());
+    let retry_after = named_delay(status, response.header("retry-after").as_deref());
     // As in Airflow, what is no UTF-8 is no error: often nobody wants more than the status.
     let body = String::from_utf8_lossy(&response.bytes()?).into_owned();
     if arguments.log_response {
@@ -98,12 +101,23 @@ fn http(arguments: Http) -> Result<Value> {
     }
     let check_status = arguments.extra_options.check_response.unwrap_or(true);
     if let Some(reason) = arguments.response_check.refuses(status, &body, check_status)? {
-        return Err(Error::retry(format!("the response to {what} is not what was expected: {reason}")));
+        let error = Error::retry(format!("the response to {what} is not what was expected: {reason}"));
+        return Err(match retry_after {
+            Some(delay) => error.after(delay),
+            None => error,
+        });
     }
     match &arguments.response_filter {
         None => Ok(body.into()),
         Some(pointer) => filter(&body, pointer).map_err(|error| error.context(format!("the response to {what}"))),
     }
+}
+
+/// When a server that is busy wants to be asked again (RFC 9110, 10.2.3), if it says so in seconds. No delay at all is no wish: the
+/// task's own delay is better than to use up its tries at once.
+fn named_delay(status: u16, retry_after: Option<&str>) -> Option<Duration> {
+    let seconds = retry_after.filter(|_| matches!(status, 429 | 503))?.trim().parse().ok()?;
+    (seconds > 0).then(|| Duration::from_secs(seconds))
 }
 
 fn filter(body: &str, pointer: &str) -> Result<Value> {

@@ -104,6 +104,19 @@ fn a_wrong_response_fails_the_try() {
 }
 
 #[test]
+fn a_busy_server_names_the_time_of_the_next_try() {
+    let delay = |status, value: &str| {
+        let host = answering(Answer::new(status, "busy").header("retry-after", value));
+        host.execute::<Operator>(json!({ "endpoint": "a" })).unwrap_err().retry_after
+    };
+    assert_eq!(delay(429, "7"), Some(Duration::from_secs(7)));
+    assert_eq!(delay(503, " 120 "), Some(Duration::from_secs(120)));
+    assert_eq!(delay(503, "0"), None);
+    assert_eq!(delay(503, "Fri, 31 Dec 1999 23:59:59 GMT"), None);
+    assert_eq!(delay(404, "7"), None, "it is not about time");
+}
+
+#[test]
 fn what_the_host_refuses_is_passed_on() {
     let host = Host::new().with_http(|_| Err(HttpError::Denied("http:example.com is not granted".into())));
     let error = host.execute::<Operator>(json!({ "endpoint": "https://example.com" })).unwrap_err();

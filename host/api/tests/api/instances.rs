@@ -208,3 +208,32 @@ async fn what_keeps_a_task_from_running() {
     assert_eq!(names("first").await, ["Task Instance State"]);
     user.get("/dags/talk/dagRuns/yours/taskInstances/first/dependencies").await.expect(404);
 }
+
+/// Some ids are also words of Airflow's paths, such as `POST .../taskInstances/list`.
+#[tokio::test]
+async fn ids_may_be_words_of_paths() {
+    let server = Server::start().await;
+    let user = server.login("admin").await;
+    user.add_dag("before").await;
+    let listed = json!({ "task_id": "list", "operator": "echo", "args": { "text": "a" } });
+    for dag_id in ["talk", "validate"] {
+        user.put(&format!("/dags/{dag_id}"), json!({ "dag_id": dag_id, "tasks": [listed] })).await.expect(201);
+    }
+    assert_eq!(user.get("/dags/validate").await.expect(200)["dag_id"], "validate");
+    assert_eq!(user.patch("/dags/validate", json!({ "is_paused": true })).await.expect(200)["is_paused"], true);
+    let valid = json!({ "dag_id": "new", "tasks": [listed] });
+    assert_eq!(user.post("/dags/validate", valid).await.expect(200)["dag_id"], "new", "it validates");
+
+    user.post("/dags/talk/dagRuns", json!({ "logical_date": null, "dag_run_id": "list" })).await.expect(200);
+    assert_eq!(user.get("/dags/talk/dagRuns/list?x=%2F").await.expect(200)["dag_run_id"], "list");
+    assert_eq!(user.post("/dags/~/dagRuns/list", json!({})).await.expect(200)["total_entries"], 1, "it lists");
+    let _played = Played::start(&server).await;
+    let task = user.get("/dags/talk/dagRuns/list/taskInstances/list").await.expect(200);
+    assert_eq!(task["task_id"], "list");
+    user.get("/dags/talk/dagRuns/list/taskInstances/list/tries").await.expect(200);
+    assert_eq!(user.patch("/dags/talk/dagRuns/list", json!({ "note": "n" })).await.expect(200)["note"], "n");
+
+    user.post("/connections", json!({ "connection_id": "test", "conn_type": "http" })).await.expect(201);
+    assert_eq!(user.get("/connections/test").await.expect(200)["connection_id"], "test");
+    user.put("/dags/talk/dagRuns/list", json!({})).await.expect(405);
+}

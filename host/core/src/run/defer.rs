@@ -41,7 +41,7 @@ impl RunMachine {
             }
             Err(fault) => {
                 let message = format!("the task cannot wait: its trigger `{}` {fault}", trigger.kind());
-                let failure = Failure { cause: FailureCause::Operator, retryable: false, message, backtrace: None };
+                let failure = Failure::new(FailureCause::Operator, false, message);
                 self.fail(number, &failure, ended);
             }
         }

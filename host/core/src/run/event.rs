@@ -132,7 +132,7 @@ impl EndedTry {
             Some(hostname) => format!("the worker on {hostname} has not been heard of in time; its try counts as lost"),
             None => "the worker has not been heard of in time; its try counts as lost".to_owned(),
         };
-        let failure = Failure { cause: FailureCause::Lost, retryable: true, message, backtrace: None };
+        let failure = Failure::new(FailureCause::Lost, true, message);
         let result = TryResult::Failure(failure);
         Self { instance, try_number, lease_token, hostname, started_at, ended_at: now, result, rendered_fields: None }
     }

@@ -26,4 +26,5 @@ pub use past::{Past, PastQuery};
 pub use plan::Plan;
 pub use ready::{ReadyInstance, ReadyTask};
 pub use rule::{Counts, Decision, decide};
+pub use timers::Rest;
 pub use transition::{TRANSITIONS, Transition, diagram, is_allowed};

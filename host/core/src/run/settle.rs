@@ -82,7 +82,7 @@ impl RunMachine {
                          successors are {}",
                         self.successors(number)
                     );
-                    let failure = Failure { cause: FailureCause::Operator, retryable: true, message, backtrace: None };
+                    let failure = Failure::new(FailureCause::Operator, true, message);
                     return self.fail(number, &failure, ended);
                 }
             }
@@ -158,7 +158,7 @@ impl RunMachine {
                 task.sensor.timeout.0,
                 (ended.ended_at - since).num_seconds()
             );
-            let failure = Failure { cause: FailureCause::SensorTimeout, retryable: false, message, backtrace: None };
+            let failure = Failure::new(FailureCause::SensorTimeout, false, message);
             return self.fail(number, &failure, ended);
         };
         let slot = &mut self.slots[number];
@@ -182,7 +182,8 @@ impl RunMachine {
         let (cause, message) = (Some(failure.cause), Some(failure.message.clone()));
         let may_retry = failure.retryable && !timed_out && task.retries > 0 && slot.try_number <= slot.max_tries;
         if may_retry {
-            let delay = retry_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.try_number);
+            let named = failure.retry_after();
+            let delay = retry_delay(task, &self.plan.dag().dag_id, self.facts.logical_date, slot.try_number, named);
             self.slots[number].wake_at = Some(ended.ended_at + delay);
             return self.finish(number, TaskState::UpForRetry, ended, cause, message);
         }

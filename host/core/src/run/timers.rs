@@ -8,7 +8,18 @@ use super::event::Effect;
 use super::machine::RunMachine;
 use crate::state::TaskState;
 
+/// See [`RunMachine::rest`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rest {
+    pub until: Option<DateTime<Utc>>,
+}
+
 impl RunMachine {
+    /// Instances that the machine knows.
+    pub fn size(&self) -> usize {
+        self.slots.len()
+    }
+
     /// What has come due, and the run's own timeout.
     pub(super) fn tick(&mut self, now: DateTime<Utc>) {
         if self.deadline().is_some_and(|deadline| deadline <= now) {
@@ -34,13 +45,27 @@ impl RunMachine {
         self.facts.started_at?.checked_add_signed(self.plan.dag().dagrun_timeout?.as_time_delta())
     }
 
+    /// Whether nothing happens to the run before a moment (none: before something from outside does), so that nobody needs to hold it.
+    pub fn rest(&self) -> Option<Rest> {
+        let is_at_rest = !self.finished
+            && self.queued_or_running == 0
+            && self.ready.is_empty()
+            && self.past_query().is_none()
+            && self.effects.is_empty();
+        is_at_rest.then(|| Rest { until: self.next_timer() })
+    }
+
+    fn next_timer(&self) -> Option<DateTime<Utc>> {
+        let timer = self.timers.peek().map(|timer| timer.0.0);
+        timer.into_iter().chain(self.deadline()).min()
+    }
+
     /// Asks to be woken for the earliest timer, once.
     pub(super) fn announce(&mut self) {
         if self.finished {
             return;
         }
-        let timer = self.timers.peek().map(|timer| timer.0.0);
-        let next = timer.into_iter().chain(self.deadline()).min();
+        let next = self.next_timer();
         if next.is_some() && next != self.announced {
             self.effects.extend(next.map(Effect::WakeAt));
         }

@@ -180,7 +180,7 @@ fn result(ending: &Ending) -> TryResult {
         Ending::NotYet => TryResult::Reschedule { at: None },
         Ending::Failure { retryable } => {
             let message = "at random".to_owned();
-            TryResult::Failure(Failure { cause: FailureCause::Operator, retryable, message, backtrace: None })
+            TryResult::Failure(Failure::new(FailureCause::Operator, retryable, message))
         }
     }
 }

@@ -183,8 +183,7 @@ fn deadlines_are_reckoned_from_their_reference() {
 
 #[test]
 fn what_a_worker_loses_is_called_again_and_what_an_operator_fails_is_not() {
-    let failure =
-        |cause, retryable| TryResult::Failure(Failure { cause, retryable, message: "no".to_owned(), backtrace: None });
+    let failure = |cause, retryable| TryResult::Failure(Failure::new(cause, retryable, "no".to_owned()));
     for (result, attempt, state) in [
         (TryResult::Success { value: None, length: None }, 1, CallbackState::Success),
         (TryResult::Skip { reason: None }, 1, CallbackState::Success),

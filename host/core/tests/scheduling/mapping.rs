@@ -50,12 +50,7 @@ pub fn planned(task_id: &str, written: &Value) -> Task {
 fn answer(outcomes: &Value, task_id: &str, map_index: i32) -> TryResult {
     let of_task = &outcomes[task_id];
     let own = usize::try_from(map_index).ok().and_then(|index| of_task.get(index)).unwrap_or(of_task);
-    let failure = || Failure {
-        cause: FailureCause::Operator,
-        retryable: false,
-        message: "as the case has it".to_owned(),
-        backtrace: None,
-    };
+    let failure = || Failure::new(FailureCause::Operator, false, "as the case has it".to_owned());
     match own {
         Value::String(word) if word == "failed" => TryResult::Failure(failure()),
         Value::String(word) if word == "skipped" => TryResult::Skip { reason: None },

@@ -72,7 +72,8 @@ fn conformance_of_retry_delays() {
             };
             let delay = || {
                 let date = input["logical_date"].as_str().and_then(|date| date.parse().ok());
-                retry_delay(&task, input["dag_id"].as_str().unwrap(), date, field(input, "try_number"))
+                let named = input["delay_override_s"].as_f64().map(|delay| Seconds(delay).as_time_delta());
+                retry_delay(&task, input["dag_id"].as_str().unwrap(), date, field(input, "try_number"), named)
             };
             equal(delay(), delay())?;
             let seconds = delay().num_milliseconds() as f64 / 1000.0;

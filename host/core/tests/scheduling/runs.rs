@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use airlock_core::dag::{Dag, OperatorKind, Task, TaskGroup};
+use airlock_core::dag::{Dag, OperatorKind, Seconds, Task, TaskGroup};
 use airlock_core::outcome::{Failure, FailureCause, ShortCircuitScope, TryResult};
 use airlock_core::run::{Effect, EndedTry, Event, Instance, Past, Plan, RunFacts, RunMachine};
 use airlock_core::state::{RunState, TaskState, TriggerRule};
@@ -91,7 +91,7 @@ fn answer(case: &Value, task_id: &str) -> TryResult {
         Some("failed") => {
             let message = "as the case has it".to_owned();
             let cause = FailureCause::Operator;
-            return TryResult::Failure(Failure { cause, retryable: true, message, backtrace: None });
+            return TryResult::Failure(Failure::new(cause, true, message));
         }
         Some("skipped") => return TryResult::Skip { reason: None },
         _ => {}
@@ -193,6 +193,32 @@ fn conformance_of_retry_eligibility() {
             equal(moves.into_iter().next().flatten(), field(case, "expect"))
         },
     );
+}
+
+#[test]
+fn a_try_may_name_the_delay_before_the_next() {
+    let tried = Task { retries: 2, retry_delay: Seconds(300.0), ..task("t") };
+    let (mut machine, _) = begin(dag(vec![tried]), FACTS);
+    let mut waits = |try_number: u32, failure: Failure| {
+        machine.on_event(Event::Admitted { instance: Uuid::from_u128(1), try_number }, now());
+        let lost = EndedTry::lost(Uuid::from_u128(1), try_number, Uuid::nil(), None, None, now());
+        let ended = EndedTry { result: TryResult::Failure(failure), ..lost };
+        let effects = machine.on_event(Event::Ended(ended), now());
+        let wake_at = effects.iter().find_map(|effect| match effect {
+            Effect::Move(moved) => moved.wake_at,
+            _ => None,
+        });
+        wake_at.map(|at| {
+            machine.on_event(Event::Tick, at);
+            (at - now()).num_milliseconds()
+        })
+    };
+    let failure = || Failure::new(FailureCause::Operator, true, "busy");
+    let named = |milliseconds| Failure { retry_after_ms: Some(milliseconds), ..failure() };
+    assert_eq!(waits(1, named(1_500)), Some(1_500));
+    assert_eq!(waits(2, failure()), Some(300_000));
+    assert_eq!(waits(3, named(1_500)), None, "it adds no try");
+    assert_eq!(named(u64::MAX).retry_after().map(|delay| delay.num_days()), Some(36_500));
 }
 
 #[test]

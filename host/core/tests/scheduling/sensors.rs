@@ -38,7 +38,7 @@ fn sensor(args: &Value) -> Task {
 fn answer(poke: &Value) -> TryResult {
     let failure = |retryable| {
         let message = "as the case has it".to_owned();
-        TryResult::Failure(Failure { cause: FailureCause::Operator, retryable, message, backtrace: None })
+        TryResult::Failure(Failure::new(FailureCause::Operator, retryable, message))
     };
     match poke {
         Value::Bool(true) => TryResult::Success { value: None, length: None },

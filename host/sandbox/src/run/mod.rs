@@ -69,7 +69,7 @@ pub struct Usage {
 
 impl CallReport {
     pub(crate) fn failed(cause: FailureCause, retryable: bool, message: String) -> Self {
-        let failure = Failure { cause, retryable, message, backtrace: None };
+        let failure = Failure::new(cause, retryable, message);
         Self { result: TryResult::Failure(failure), usage: Usage::default() }
     }
 

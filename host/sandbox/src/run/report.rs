@@ -33,10 +33,9 @@ pub(crate) fn answered(answer: Result<task::Outcome, task::Failure>, limits: &Li
 
 fn operator_failure(detail: task::FailureDetail, retryable: bool) -> Failure {
     Failure {
-        cause: FailureCause::Operator,
-        retryable,
-        message: clipped(detail.message, MESSAGE_BYTES),
         backtrace: detail.backtrace.map(|text| clipped(text, BACKTRACE_BYTES)),
+        retry_after_ms: detail.retry_after_ms,
+        ..Failure::new(FailureCause::Operator, retryable, clipped(detail.message, MESSAGE_BYTES))
     }
 }
 
@@ -64,7 +63,7 @@ fn outcome_of(outcome: task::Outcome, limits: &Limits) -> Result<TryResult, Fail
 
 /// An answer that breaks the contract: the same module would break it again.
 pub(super) fn wrong(message: &str) -> Failure {
-    Failure { cause: FailureCause::Operator, retryable: false, message: message.to_owned(), backtrace: None }
+    Failure::new(FailureCause::Operator, false, message.to_owned())
 }
 
 pub(super) fn json(text: &str, limits: &Limits, doing: &'static str) -> Result<Value, Failure> {
@@ -76,7 +75,7 @@ pub(super) fn json(text: &str, limits: &Limits, doing: &'static str) -> Result<V
 }
 
 pub(crate) fn limit_failure(limit: &LimitReached) -> Failure {
-    Failure { cause: FailureCause::Limit, retryable: true, message: limit.to_string(), backtrace: None }
+    Failure::new(FailureCause::Limit, true, limit.to_string())
 }
 
 /// Why a guest did not come to an answer. `last_errors` are its last lines on standard error.
@@ -87,7 +86,7 @@ pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let message = format!("the host has no room for another instance: {error}");
-        return Failure { cause: FailureCause::Host, retryable: true, message, backtrace: None };
+        return Failure::new(FailureCause::Host, true, message);
     }
     let mut message = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<Trap>()) {
         (Some(I32Exit(code)), _) => format!("the module ended itself by `exit({code})`"),
@@ -104,10 +103,8 @@ pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize
         backtrace = format!("{last_errors}\n{backtrace}");
     }
     Failure {
-        cause: FailureCause::Trap,
-        retryable: true,
-        message: clipped(message, MESSAGE_BYTES),
         backtrace: (!backtrace.is_empty()).then(|| clipped(backtrace, BACKTRACE_BYTES)),
+        ..Failure::new(FailureCause::Trap, true, clipped(message, MESSAGE_BYTES))
     }
 }
 

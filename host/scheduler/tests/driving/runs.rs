@@ -1,7 +1,12 @@
+use std::time::Duration;
+
 use airlock_core::dag::{Dag, Seconds, Task};
-use airlock_core::outcome::TryResult;
+use airlock_core::outcome::{Deferral, TryResult};
 use airlock_core::state::{RunState, TaskState};
+use airlock_core::trigger::Trigger;
+use airlock_scheduler::SchedulerOptions;
 use airlock_store::conformance::fixture::{dag, task};
+use serde_json::Value;
 
 use crate::world::{World, failure, success};
 
@@ -32,6 +37,35 @@ async fn a_chain_runs_to_its_end_by_wake_ups_alone() {
     let mut sorted = gaps.clone();
     sorted.sort();
     println!("median gap {} in a run of {}", sorted[sorted.len() / 2], run.ended_at.unwrap() - run.started_at.unwrap());
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_in_which_everything_waits_is_held_by_nobody() {
+    let mut world = World::new().await;
+    let (pass_interval, rest_after) = (Duration::from_millis(20), Duration::ZERO);
+    world.start_scheduler_with(SchedulerOptions { pass_interval, rest_after, ..SchedulerOptions::default() });
+    let deferral = || Deferral {
+        trigger: Trigger::PostedEvent { name: "go".to_owned() },
+        state: Value::Null,
+        timeout_ms: Some(3_600_000),
+    };
+    world.start_worker(move |claimed| match claimed.resume {
+        None => TryResult::Defer { deferral: deferral() },
+        Some(_) => success(),
+    });
+    world.put(&dag("waits", &["wait"])).await;
+    world.trigger("waits", "manual__1").await;
+    // The end of its rest is the only thing that is due in this database.
+    world.until(async || world.store.earliest_due().await.unwrap()).await;
+    let resting = world.run("waits", "manual__1").await;
+    assert_eq!(world.instance("waits", "manual__1", "wait").await.state, Some(TaskState::Deferred));
+
+    let now = resting.started_at.unwrap();
+    world.store.post_event(world.tenant, "go", &Value::Null, now, now, 9).await.unwrap();
+    world.wake.runs().raise();
+    assert_eq!(world.end_of("waits", "manual__1").await, RunState::Success);
+    assert!(world.run("waits", "manual__1").await.epoch > resting.epoch + 1, "it was taken anew");
     world.stop().await;
 }
 

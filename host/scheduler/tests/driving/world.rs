@@ -172,5 +172,5 @@ pub fn success() -> TryResult {
 
 pub fn failure() -> TryResult {
     let message = "as the test has it".to_owned();
-    TryResult::Failure(Failure { cause: FailureCause::Operator, retryable: true, message, backtrace: None })
+    TryResult::Failure(Failure::new(FailureCause::Operator, true, message))
 }

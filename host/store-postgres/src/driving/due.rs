@@ -34,8 +34,11 @@ pub async fn due_dags(store: &PostgresStore, now: DateTime<Utc>, limit: u32) -> 
 
 pub async fn earliest_due(store: &PostgresStore) -> Result<Option<DateTime<Utc>>> {
     let earliest: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "SELECT min(next_run_after) FROM dags
-         WHERE NOT is_paused AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs",
+        "SELECT least(
+             (SELECT min(next_run_after) FROM dags
+              WHERE NOT is_paused AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs),
+             (SELECT min(lease_until) FROM active_runs
+              WHERE state = 'running' AND owner IS NULL AND lease_until < 'infinity'))",
     )
     .fetch_one(&mut *store.connection().await?)
     .await?;

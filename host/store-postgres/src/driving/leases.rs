@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use airlock_core::id::{RunKey, TenantId};
+use airlock_store::driving::RestingRun;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
@@ -22,6 +23,25 @@ pub async fn renew(store: &PostgresStore, owner: Uuid, until: DateTime<Utc>) -> 
     .bind(owner)
     .bind(until);
     Ok(update.execute(&mut *store.connection().await?).await?.rows_affected())
+}
+
+/// Waits that have ended need no look here: whoever takes runs looks for them.
+pub async fn rest(store: &PostgresStore, owner: Uuid, runs: &[RestingRun]) -> Result<u64> {
+    let held: Vec<(RunKey, i64)> = runs.iter().map(|run| (run.key, run.epoch)).collect();
+    let mut transaction = store.begin().await?;
+    let held = lock_held(&mut transaction, owner, &held).await?;
+    let resting: Vec<&RestingRun> = runs.iter().filter(|run| held.contains(&run.key)).collect();
+    let update = sqlx::query(
+        "UPDATE active_runs a SET owner = NULL, lease_until = coalesce(n.until, 'infinity')
+         FROM unnest($1::bigint[], $2::bigint[], $3::timestamptz[]) n (tenant_id, run_key, until)
+         WHERE a.tenant_id = n.tenant_id AND a.run_key = n.run_key",
+    )
+    .bind(resting.iter().map(|run| run.key.tenant.0).collect::<Vec<_>>())
+    .bind(resting.iter().map(|run| run.key.id).collect::<Vec<_>>())
+    .bind(resting.iter().map(|run| run.until).collect::<Vec<_>>());
+    let rested = update.execute(&mut *transaction).await?.rows_affected();
+    transaction.commit().await?;
+    Ok(rested)
 }
 
 pub async fn release(store: &PostgresStore, owner: Uuid) -> Result<u64> {

@@ -39,6 +39,7 @@ pub async fn take_runs(
     let mut taken = startable(&mut transaction, now, limit).await?;
     taken.extend(backfilled(&mut transaction, now, limit).await?);
     taken.extend(ownerless(&mut transaction, now, limit).await?);
+    taken.extend(woken(&mut transaction, now, limit).await?);
     taken.sort_by_key(|candidate| (candidate.backfill_ordinal, candidate.run_after, candidate.key.id));
     taken.truncate(limit as usize);
     if taken.is_empty() {
@@ -73,11 +74,13 @@ pub async fn take_runs(
     Ok(loaded)
 }
 
-/// Whether there is anything to take: three index look-ups are all that an idle pass costs.
+/// Whether there is anything to take: four index look-ups are all that an idle pass costs.
 async fn any(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<bool> {
     Ok(sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM active_runs
                         WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= $1))
+             OR EXISTS (SELECT FROM triggers t JOIN active_runs a USING (tenant_id, run_key)
+                        WHERE t.ended_at IS NOT NULL AND a.state = 'running' AND a.owner IS NULL)
              OR EXISTS (SELECT FROM dags
                         WHERE NOT is_paused AND first_queued IS NOT NULL AND running_runs < max_active_runs
                             AND first_queued <= $1)
@@ -90,12 +93,29 @@ async fn any(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<bool> 
     .await?)
 }
 
-/// Running ones whose lease is over, or that nobody holds.
+/// Running ones whose lease or rest is over, or that nobody holds.
 async fn ownerless(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
     let rows = sqlx::query(
         "SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
          FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
          WHERE a.state = 'running' AND (a.lease_until IS NULL OR a.lease_until <= $1)
+         ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED",
+    )
+    .bind(now)
+    .bind(i64::from(limit))
+    .fetch_all(connection)
+    .await?;
+    rows.iter().map(candidate).collect()
+}
+
+/// Those that rest although a wait of theirs has ended.
+async fn woken(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+    let rows = sqlx::query(
+        "SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
+         FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
+         WHERE a.state = 'running' AND a.owner IS NULL AND a.lease_until > $1
+             AND EXISTS (SELECT FROM triggers t
+                         WHERE t.ended_at IS NOT NULL AND t.tenant_id = a.tenant_id AND t.run_key = a.run_key)
          ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED",
     )
     .bind(now)

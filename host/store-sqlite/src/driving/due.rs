@@ -6,6 +6,7 @@ use airlock_store::runs::{NewRun, RunRow};
 use chrono::{DateTime, Utc};
 use sqlx::Connection;
 
+use super::leases::ENDLESS;
 use crate::dags::{DAG_COLUMNS_FROM, dag_row};
 use crate::error::Result;
 use crate::row::{instant, micros};
@@ -37,9 +38,14 @@ pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Re
 
 pub async fn earliest_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>>> {
     let earliest: Option<i64> = sqlx::query_scalar(
-        "SELECT min(next_run_after) FROM dags
-         WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs",
+        "SELECT min(due) FROM (
+             SELECT min(next_run_after) AS due FROM dags
+             WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs
+             UNION ALL
+             SELECT min(lease_until) FROM active_runs
+             WHERE state = 'running' AND owner IS NULL AND lease_until > 0 AND lease_until < ?1)",
     )
+    .bind(ENDLESS)
     .fetch_one(&mut *store.reader().await)
     .await?;
     earliest.map(instant).transpose()

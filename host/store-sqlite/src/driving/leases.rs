@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use airlock_core::id::{RunKey, TenantId};
+use airlock_store::driving::RestingRun;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use sqlx::sqlite::SqliteConnection;
@@ -12,9 +13,27 @@ use crate::error::Result;
 use crate::row::{Columns, micros};
 use crate::{SqliteStore, begin};
 
+/// The end of a rest that has none.
+pub const ENDLESS: i64 = i64::MAX;
+
 pub async fn renew(store: &SqliteStore, owner: Uuid, until: DateTime<Utc>) -> Result<u64> {
     let update =
         sqlx::query("UPDATE active_runs SET lease_until = ?2 WHERE owner = ?1").bind(owner).bind(micros(until));
+    Ok(update.execute(&mut *store.writer().await).await?.rows_affected())
+}
+
+/// Waits that have ended need no look here: whoever takes runs looks for them.
+pub async fn rest(store: &SqliteStore, owner: Uuid, runs: &[RestingRun]) -> Result<u64> {
+    let values = |run: &RestingRun| {
+        Value::from(vec![run.key.tenant.0, run.key.id, run.epoch, run.until.map_or(ENDLESS, micros)])
+    };
+    let update = sqlx::query(
+        "UPDATE active_runs AS a SET owner = NULL, lease_until = n.value ->> 3
+         FROM json_each(?1) n JOIN dag_runs r ON r.tenant_id = n.value ->> 0 AND r.run_key = n.value ->> 1
+         WHERE a.tenant_id = r.tenant_id AND a.run_key = r.run_key AND a.owner = ?2 AND r.epoch = n.value ->> 2",
+    )
+    .bind(runs.iter().map(values).collect::<Value>().to_string())
+    .bind(owner);
     Ok(update.execute(&mut *store.writer().await).await?.rows_affected())
 }
 

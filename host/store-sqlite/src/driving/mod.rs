@@ -20,8 +20,8 @@ use airlock_core::run::Past;
 use airlock_store::StoreResult;
 use airlock_store::dags::NextRun;
 use airlock_store::driving::{
-    Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RunChange, Usage,
-    UsageQuery,
+    Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RestingRun, RunChange,
+    Usage, UsageQuery,
 };
 use airlock_store::runs::{NewRun, RunRow};
 use async_trait::async_trait;
@@ -60,6 +60,9 @@ impl Driving for SqliteStore {
     }
     async fn renew_runs(&self, owner: Uuid, until: DateTime<Utc>) -> StoreResult<u64> {
         Ok(leases::renew(self, owner, until).await?)
+    }
+    async fn rest_runs(&self, owner: Uuid, runs: &[RestingRun]) -> StoreResult<u64> {
+        Ok(leases::rest(self, owner, runs).await?)
     }
     async fn release_runs(&self, owner: Uuid) -> StoreResult<u64> {
         Ok(leases::release(self, owner).await?)

@@ -79,11 +79,16 @@ async fn candidates(connection: &mut SqliteConnection, now: DateTime<Utc>, limit
     Ok(candidates)
 }
 
-/// Running ones whose lease is over.
+/// Running ones whose lease or rest is over, and those that rest although a wait of theirs has ended.
 async fn ownerless(connection: &mut SqliteConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
     let rows = sqlx::query(
         "SELECT tenant_id, run_key, dag_id, 0 AS backfill_ordinal, run_after FROM active_runs
-         WHERE state = 'running' AND lease_until <= ?1 ORDER BY run_after, run_key LIMIT ?2",
+         WHERE state = 'running' AND lease_until <= ?1
+         UNION
+         SELECT a.tenant_id, a.run_key, a.dag_id, 0, a.run_after
+         FROM triggers t CROSS JOIN active_runs a ON a.tenant_id = t.tenant_id AND a.run_key = t.run_key
+         WHERE t.ended_at IS NOT NULL AND a.state = 'running' AND a.owner IS NULL
+         ORDER BY run_after, run_key LIMIT ?2",
     )
     .bind(micros(now))
     .bind(limit)

@@ -124,6 +124,7 @@ macro_rules! conformance {
                 a_due_run_is_opened_by_one_scheduler_only,
                 runs_are_taken_in_order_and_within_their_dags_limits,
                 two_schedulers_never_take_the_same_run,
+                a_run_that_rests_is_taken_when_its_time_comes,
                 a_run_changes_hands_when_its_lease_is_over_or_given_up,
                 a_run_is_loaded_with_its_version_its_instances_and_its_policy,
             ]
@@ -181,6 +182,7 @@ macro_rules! conformance {
                 a_refused_report_pushes_nothing,
             ]
             triggers: [
+                a_resting_run_is_woken_by_the_end_of_a_wait,
                 a_trigger_is_looked_at_until_it_fires_once,
                 a_trigger_goes_when_its_task_waits_no_more,
                 the_end_of_a_run_or_task_makes_triggers_due,

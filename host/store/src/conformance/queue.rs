@@ -179,10 +179,9 @@ pub async fn a_report_waits_for_its_scheduler(store: &dyn Store) {
     driver.admit(&run, &[&instances[0], &instances[1]], 2).await;
     let claimed = worker.claim(2, 3).await;
     let failure = TryResult::Failure(Failure {
-        cause: FailureCause::Trap,
-        retryable: true,
-        message: "unreachable\0".to_owned(),
         backtrace: Some("at main".to_owned()),
+        retry_after_ms: Some(1_500),
+        ..Failure::new(FailureCause::Trap, true, "unreachable\0")
     });
     let mut second = report(&claimed[1], failure.clone(), 6);
     second.rendered_fields = Some(json!({"sql": "select 1"}));

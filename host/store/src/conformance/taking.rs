@@ -13,7 +13,7 @@ use super::actors::Driver;
 use super::fixture::{admission, at, dag, move_to, new_run, put_dag, run_ids, run_of, tenant};
 use crate::Store;
 use crate::dags::NextRun;
-use crate::driving::{Committed, RunChange, UsageQuery};
+use crate::driving::{Committed, RestingRun, RunChange, UsageQuery};
 use crate::runs::NewRun;
 
 fn next(seconds: i64) -> NextRun {
@@ -235,6 +235,35 @@ pub async fn a_run_changes_hands_when_its_lease_is_over_or_given_up(store: &dyn 
     assert_eq!(store.release_runs(second.owner).await.unwrap(), 1);
     assert_eq!(run_ids(&first.take(102).await), "one");
     assert_eq!(store.release_runs(second.owner).await.unwrap(), 0);
+}
+
+pub async fn a_run_that_rests_is_taken_when_its_time_comes(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["load"]).await;
+    let (first, second) = (Driver::new(store), Driver::new(store));
+    let (run, _) = first.start(1).await;
+    let rest = async |owner, epoch, until: Option<i64>| {
+        store.rest_runs(owner, &[RestingRun { key: run.key, epoch, until: until.map(at) }]).await.unwrap()
+    };
+    assert_eq!(rest(second.owner, run.epoch, Some(500)).await, 0, "it is another's");
+    assert_eq!(rest(first.owner, run.epoch - 1, Some(500)).await, 0, "it has changed since");
+    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(rest(first.owner, run.epoch, Some(500)).await, 1);
+    assert_eq!(store.earliest_due().await.unwrap(), Some(at(500)));
+    assert_eq!(store.renew_runs(first.owner, at(900)).await.unwrap(), 0, "it costs no renewal");
+    assert!(second.take(499).await.is_empty(), "the lease would have been until 61");
+    let taken = second.take(500).await.pop().expect("it is time");
+    assert!(taken.run.epoch > run.epoch);
+    assert_eq!(store.earliest_due().await.unwrap(), None);
+
+    // Without an end, only what comes from outside wakes it.
+    let run = taken.run;
+    let endless = RestingRun { key: run.key, epoch: run.epoch, until: None };
+    assert_eq!(store.rest_runs(second.owner, &[endless]).await.unwrap(), 1);
+    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert!(second.take(99_999_999).await.is_empty());
+    assert!(store.intervene(run.key, run.epoch, &RunChange::default()).await.unwrap());
+    assert_eq!(run_ids(&first.take(501).await), "one");
 }
 
 pub async fn a_run_is_loaded_with_its_version_its_instances_and_its_policy(store: &dyn Store) {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::actors::Driver;
 use super::fixture::*;
-use crate::driving::RunChange;
+use crate::driving::{RestingRun, RunChange};
 use crate::instances::InstanceRow;
 use crate::runs::RunRow;
 use crate::triggers::{ClaimedTrigger, EndedTrigger, Look, LookOutcome, Posted};
@@ -57,6 +57,27 @@ fn fired() -> ResumeEvent {
 
 async fn post(store: &dyn Store, tenant: TenantId, name: &str, payload: Value, seconds: i64) -> Posted {
     store.post_event(tenant, name, &payload, at(seconds), at(seconds + 100), 2).await.unwrap()
+}
+
+pub async fn a_resting_run_is_woken_by_the_end_of_a_wait(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["wait"]).await;
+    let driver = Driver::new(store);
+    let (run, instances) = driver.start(1).await;
+    wait(&driver, &run, &instances[0], posted("go"), 2).await;
+    let rest = async |epoch| {
+        let resting = RestingRun { key: run.key, epoch, until: None };
+        store.rest_runs(driver.owner, &[resting]).await.unwrap()
+    };
+    assert_eq!(rest(run.epoch).await, 1);
+    assert!(driver.take(50).await.is_empty());
+    store.post_event(tenant, "go", &Value::Null, at(51), at(99), 9).await.unwrap();
+    let taken = driver.take(51).await.pop().expect("its task need not wait any more");
+    assert_eq!(store.ended_triggers(driver.owner, 9).await.unwrap().len(), 1);
+
+    // The end may also come before the rest: whoever was about to let go had not seen it.
+    assert_eq!(rest(taken.run.epoch).await, 1);
+    assert_eq!(driver.take(52).await.len(), 1);
 }
 
 pub async fn a_trigger_is_looked_at_until_it_fires_once(store: &dyn Store) {

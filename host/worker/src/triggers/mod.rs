@@ -118,8 +118,7 @@ impl Shared {
             self.logs.flush().await;
         }
         let Some((saw, outcome)) = seen else {
-            self.parts.wake.reports().raise();
-            return;
+            return self.end_of_wait();
         };
         self.conclude(claimed, services.masked_text(&saw), outcome).await;
     }
@@ -173,12 +172,18 @@ impl Shared {
             outcome,
         };
         match self.parts.store.conclude_look(&look).await {
-            Ok(true) if is_over => self.parts.wake.reports().raise(),
+            Ok(true) if is_over => self.end_of_wait(),
             Ok(_) => {}
             Err(error) => {
                 tracing::warn!(%error, trigger.id = claimed.id, "a look is not recorded; another follows");
             }
         }
+    }
+
+    /// For the run's scheduler, or, if nobody holds the run, for any that takes it.
+    fn end_of_wait(&self) {
+        self.parts.wake.reports().raise();
+        self.parts.wake.runs().raise();
     }
 }
 

@@ -1,6 +1,7 @@
 //! How a try ends badly.
 
 use std::fmt;
+use std::time::Duration;
 
 /// The SDK's result: `?` turns every [`std::error::Error`] into an [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -19,17 +20,27 @@ pub struct Error {
     pub message: String,
     /// For the author of the operator, such as a backtrace.
     pub details: Option<String>,
+    /// Until the next try, in place of what the task's `retry_delay` and backoff come to.
+    pub retry_after: Option<Duration>,
 }
 
 impl Error {
     /// A failure after which another try may succeed.
     pub fn retry(message: impl fmt::Display) -> Self {
-        Self { retryable: true, message: message.to_string(), details: None }
+        Self { retryable: true, message: message.to_string(), details: None, retry_after: None }
     }
 
     /// A failure that no other try can mend: the task fails at once.
     pub fn fail(message: impl fmt::Display) -> Self {
-        Self { retryable: false, message: message.to_string(), details: None }
+        Self { retryable: false, message: message.to_string(), details: None, retry_after: None }
+    }
+
+    /// Lets the next try wait this long, whatever the task's `retry_delay` says: for outside systems that name a time. How many tries
+    /// there are is not changed by it.
+    #[must_use]
+    pub fn after(mut self, delay: Duration) -> Self {
+        self.retry_after = Some(delay);
+        self
     }
 
     /// Puts what was being done before the message: `cannot load the report: connection refused`.

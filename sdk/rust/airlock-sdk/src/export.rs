@@ -69,6 +69,7 @@ fn outcome(outcome: Outcome) -> wit::Outcome {
 }
 
 fn failure(error: Error) -> wit::Failure {
-    let detail = wit::FailureDetail { message: error.message, backtrace: error.details };
+    let retry_after_ms = error.retry_after.map(milliseconds);
+    let detail = wit::FailureDetail { message: error.message, backtrace: error.details, retry_after_ms };
     if error.retryable { wit::Failure::Retry(detail) } else { wit::Failure::Fail(detail) }
 }
