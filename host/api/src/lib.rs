@@ -56,4 +56,4 @@ pub use auth::{NewToken, PasswordError, hash_password, hash_token, random_passwo
 pub use models::{ConfigOption, ConfigSection};
 pub use ports::{AdmittedModule, ConnectionTester, ModuleFault, ModuleInspector, OpenConnection};
 pub use router::{openapi, router};
-pub use state::{ApiState, Clock, Parts, Settings};
+pub use state::{ApiState, Parts, Settings};

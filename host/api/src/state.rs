@@ -8,6 +8,7 @@ use std::time::Duration;
 use airlock_blobs::Blobs;
 use airlock_core::id::TenantId;
 use airlock_store::Store;
+use airlock_store::clock::Clock;
 use airlock_store::wake::Wake;
 use airlock_vault::Vault;
 use chrono::{DateTime, Utc};
@@ -18,9 +19,6 @@ use crate::auth::{LoginLimiter, Passwords};
 use crate::event_logs::Operations;
 use crate::models::ConfigSection;
 use crate::ports::{ConnectionTester, ModuleInspector};
-
-/// Tells the time; tests have their own.
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 /// The knobs of the API.
 #[derive(Clone, Debug)]

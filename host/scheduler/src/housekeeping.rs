@@ -4,7 +4,7 @@ use airlock_store::StoreResult;
 use airlock_store::health::ProcessRow;
 use chrono::{DateTime, Utc};
 
-use crate::scheduler::{Scheduler, delta, now};
+use crate::scheduler::{Scheduler, delta};
 
 impl Scheduler {
     pub(crate) async fn keep_house(&mut self, now: DateTime<Utc>) -> StoreResult<()> {
@@ -23,7 +23,7 @@ impl Scheduler {
     }
 
     pub(crate) async fn say_goodbye(&self) {
-        let now = now();
+        let now = self.now();
         if let Err(error) = self.store.process_heartbeat(&self.process(now, Some(now))).await {
             tracing::warn!(scheduler.id = %self.id, "the end of this scheduler is not recorded: {error}");
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Event;
+use airlock_store::clock::Clock;
 use airlock_store::wake::Wake;
 use airlock_store::{Store, StoreError, StoreResult};
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
@@ -20,6 +21,7 @@ use crate::round::Round;
 pub struct Scheduler {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) wake: Wake,
+    clock: Clock,
     pub(crate) options: SchedulerOptions,
     /// Names this scheduler as the owner of runs; random, so that no later process is taken for it.
     pub(crate) id: Uuid,
@@ -50,21 +52,17 @@ struct Cause {
     reports: bool,
 }
 
-/// Instants are kept in microseconds by every database: the same in memory, so that both agree.
-pub(crate) fn now() -> DateTime<Utc> {
-    Utc::now().trunc_subsecs(6)
-}
-
 pub(crate) fn delta(duration: Duration) -> TimeDelta {
     TimeDelta::from_std(duration).unwrap_or(TimeDelta::MAX)
 }
 
 impl Scheduler {
-    pub fn new(store: Arc<dyn Store>, wake: Wake, options: SchedulerOptions) -> Self {
-        let now = now();
+    pub fn new(store: Arc<dyn Store>, wake: Wake, clock: Clock, options: SchedulerOptions) -> Self {
+        let now = clock().trunc_subsecs(6);
         Self {
             store,
             wake,
+            clock,
             options,
             id: Uuid::new_v4(),
             started_at: now,
@@ -79,6 +77,11 @@ impl Scheduler {
             next_heartbeat: now,
             next_housekeeping: now,
         }
+    }
+
+    /// Instants are kept in microseconds by every database: the same in memory, so that both agree.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        (self.clock)().trunc_subsecs(6)
     }
 
     /// Works until `shutdown`, then gives its runs back so that others can go on with them at once. An error of the database ends
@@ -120,8 +123,9 @@ impl Scheduler {
     async fn sleep(&self, shutdown: &CancellationToken) -> Cause {
         let timed = [self.held.next_timer(), self.next_due].into_iter().flatten();
         let until = timed.chain([self.next_pass, self.next_renewal]).min().unwrap_or(self.next_pass);
-        let pause = (until - Utc::now()).to_std().unwrap_or(Duration::ZERO);
+        let pause = (until - self.now()).to_std().unwrap_or(Duration::ZERO);
         tokio::select! {
+            biased;
             () = shutdown.cancelled() => Cause::default(),
             () = self.wake.reports().raised() => Cause { reports: true, ..Cause::default() },
             () = self.wake.runs().raised() => Cause { runs: true, ..Cause::default() },
@@ -131,7 +135,7 @@ impl Scheduler {
 
     /// One round; answers whether another is to follow at once.
     async fn round(&mut self, cause: Cause) -> StoreResult<bool> {
-        let now = now();
+        let now = self.now();
         let timed = now >= self.next_pass;
         if timed {
             self.next_pass = now + delta(self.options.pass_interval);

@@ -13,6 +13,7 @@ pub mod assets;
 pub mod audit;
 pub mod backfills;
 pub mod callbacks;
+pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod dags;

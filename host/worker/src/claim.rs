@@ -1,27 +1,29 @@
 //! The worker's loop: claim as many tries as there are free places, and start each.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use airlock_blobs::{Blobs, LogSink};
+use airlock_core::callback::CallbackEnd;
 use airlock_sandbox::Sandbox;
 use airlock_sandbox::capability::http::HttpHook;
 use airlock_sandbox::capability::object_store::ObjectStoreHook;
 use airlock_sandbox::capability::sql::SqlHook;
 use airlock_store::Store;
 use airlock_store::callbacks::ClaimedCallback;
-use airlock_store::queue::ClaimedTry;
+use airlock_store::clock::Clock;
+use airlock_store::queue::{ClaimedTry, TryReport};
 use airlock_store::wake::Wake;
 use airlock_vault::Vault;
-use chrono::{DateTime, Utc};
+use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
 use crate::definitions::Definitions;
-use crate::heartbeat::Leases;
+use crate::heartbeat::Stop;
 use crate::options::WorkerOptions;
-use crate::report::Reporter;
+use crate::shell::{Runner, Shell};
 
 /// What a worker is made of; everything is shared with the rest of the process.
 #[derive(Clone)]
@@ -34,84 +36,83 @@ pub struct WorkerParts {
     pub object_store: Arc<dyn ObjectStoreHook>,
     pub vault: Arc<Vault>,
     pub blobs: Blobs,
-    pub clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    pub clock: Clock,
 }
 
 /// One worker. Its id is random for each start, so that an earlier life's leases are never taken for its own.
 pub struct Worker {
-    shared: Arc<Shared>,
+    shell: Arc<Shell>,
+    runner: Arc<dyn Runner>,
 }
 
+/// A worker whose tasks run in the sandbox.
 pub(crate) struct Shared {
-    pub id: Uuid,
+    pub shell: Arc<Shell>,
     pub parts: WorkerParts,
-    pub options: WorkerOptions,
     pub definitions: Arc<Definitions>,
-    pub leases: Leases,
-    /// Those of callbacks.
-    pub callbacks: Leases,
-    pub reporter: Reporter,
     pub logs: LogSink,
 }
 
-impl Shared {
-    pub fn now(&self) -> DateTime<Utc> {
-        (self.parts.clock)()
-    }
+impl Deref for Shared {
+    type Target = Shell;
 
-    pub fn lease_end(&self) -> DateTime<Utc> {
-        self.now() + chrono::TimeDelta::from_std(self.options.lease).unwrap_or(chrono::TimeDelta::MAX)
+    fn deref(&self) -> &Shell {
+        &self.shell
     }
 }
 
 impl Worker {
     pub fn new(parts: WorkerParts, options: WorkerOptions) -> Result<Self, airlock_blobs::BlobError> {
         let logs = LogSink::start(parts.blobs.clone())?;
-        let shared = Shared {
-            id: Uuid::new_v4(),
-            definitions: Arc::new(Definitions::new(parts.store.clone())),
-            leases: Leases::default(),
-            callbacks: Leases::default(),
-            reporter: Reporter::new(parts.store.clone(), parts.wake.clone()),
-            logs,
-            parts,
-            options,
-        };
-        Ok(Self { shared: Arc::new(shared) })
+        let shell = Arc::new(Shell::new(parts.store.clone(), parts.wake.clone(), parts.clock.clone(), options));
+        let definitions = Arc::new(Definitions::new(parts.store.clone()));
+        let runner = Arc::new(Shared { shell: shell.clone(), parts, definitions, logs });
+        Ok(Self { shell, runner })
+    }
+
+    /// A worker whose tasks are run by something else.
+    pub fn with_runner(
+        store: Arc<dyn Store>,
+        wake: Wake,
+        clock: Clock,
+        options: WorkerOptions,
+        runner: Arc<dyn Runner>,
+    ) -> Self {
+        Self { shell: Arc::new(Shell::new(store, wake, clock, options)), runner }
     }
 
     /// Works until `shutdown`; then claims no more, lets running tries end within the grace period, and stops those that do not.
     pub async fn run(&self, shutdown: CancellationToken) {
-        let shared = &self.shared;
+        let shell = &self.shell;
         let tries = TaskTracker::new();
         let background = TaskTracker::new();
         // Leases are kept and results are reported until the last try has ended, beyond `shutdown`.
         let finished = CancellationToken::new();
-        background.spawn(shared.clone().keep_leases(finished.clone()));
-        background.spawn(shared.clone().send_reports(finished.clone()));
-        background.spawn(shared.clone().watch_triggers(shutdown.clone()));
+        background.spawn(shell.clone().keep_leases(finished.clone()));
+        background.spawn(shell.clone().send_reports(finished.clone()));
+        background.spawn(self.runner.clone().watch_triggers(shutdown.clone()));
 
         self.claim_until(&shutdown, &tries).await;
 
         tries.close();
-        if tokio::time::timeout(shared.options.grace, tries.wait()).await.is_err() {
-            shared.leases.stop_all();
-            shared.callbacks.stop_all();
+        if tokio::time::timeout(shell.options.grace, tries.wait()).await.is_err() {
+            shell.leases.stop_all();
+            shell.callbacks.stop_all();
             tries.wait().await;
         }
         finished.cancel();
         background.close();
         background.wait().await;
-        shared.logs.flush().await;
+        self.runner.flush().await;
     }
 
     async fn claim_until(&self, shutdown: &CancellationToken, tries: &TaskTracker) {
-        let shared = &self.shared;
-        let places = Arc::new(Semaphore::new(shared.options.concurrency as usize));
+        let shell = &self.shell;
+        let places = Arc::new(Semaphore::new(shell.options.concurrency as usize));
         let mut callbacks_first = false;
         loop {
             // A wake-up that comes while claiming must not be lost: listen before looking.
-            let woken = shared.parts.wake.queue().raised();
+            let woken = shell.wake.queue().raised();
             let Some(Ok(first)) = shutdown.run_until_cancelled(places.clone().acquire_owned()).await else { return };
             let mut permits = vec![first];
             while let Ok(permit) = places.clone().try_acquire_owned() {
@@ -127,19 +128,20 @@ impl Worker {
             let all_taken = due.len() + claimed.len() == wanted;
             let mut permits = permits.into_iter();
             for (callback, permit) in due.into_iter().zip(&mut permits) {
-                tries.spawn(shared.clone().run_one_callback(callback, permit));
+                tries.spawn(shell.clone().run_one_callback(self.runner.clone(), callback, permit));
             }
             for (claimed, permit) in claimed.into_iter().zip(&mut permits) {
-                tries.spawn(run_one(shared.clone(), claimed, permit));
+                tries.spawn(run_one(shell.clone(), self.runner.clone(), claimed, permit));
             }
             drop(permits);
             if all_taken {
                 continue;
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = woken => {}
-                () = tokio::time::sleep(shared.options.poll) => {}
+                () = tokio::time::sleep(shell.options.poll) => {}
             }
         }
     }
@@ -148,14 +150,14 @@ impl Worker {
     /// to callbacks and tries in turn. So neither waits for the end of the other, however many there are.
     async fn claim_both(&self, places: usize, callbacks_first: bool) -> (Vec<ClaimedCallback>, Vec<ClaimedTry>) {
         let share = if places > 1 { places.div_ceil(2) } else { usize::from(callbacks_first) };
-        let mut due = self.shared.claim_callbacks(share).await;
+        let mut due = self.shell.claim_callbacks(share).await;
         let claimed = self.claim(places - due.len()).await;
         let left = places - due.len() - claimed.len();
         if due.len() == share {
-            due.extend(self.shared.claim_callbacks(left).await);
+            due.extend(self.shell.claim_callbacks(left).await);
         }
         if claimed.iter().any(|one| one.has_callbacks) {
-            self.shared.parts.wake.queue().raise();
+            self.shell.wake.queue().raise();
         }
         (due, claimed)
     }
@@ -164,13 +166,12 @@ impl Worker {
         if limit == 0 {
             return Vec::new();
         }
-        let shared = &self.shared;
+        let shell = &self.shell;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let options = &shared.options;
-        let claimed = shared
-            .parts
+        let options = &shell.options;
+        let claimed = shell
             .store
-            .claim_tries(shared.id, &options.hostname, &options.queues, limit, shared.now(), shared.lease_end())
+            .claim_tries(shell.id, &options.hostname, &options.queues, limit, shell.now(), shell.lease_end())
             .await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot claim tries; trying again");
@@ -179,14 +180,33 @@ impl Worker {
     }
 }
 
-async fn run_one(shared: Arc<Shared>, claimed: ClaimedTry, permit: OwnedSemaphorePermit) {
+async fn run_one(shell: Arc<Shell>, runner: Arc<dyn Runner>, claimed: ClaimedTry, permit: OwnedSemaphorePermit) {
     let token = claimed.lease_token;
-    let cancel = shared.leases.hold(token);
-    let report = shared.clone().run_try(claimed, cancel).await;
+    let stop = shell.leases.hold(token);
+    let report = runner.run_try(claimed, stop).await;
     // Until it is reported the lease is kept: a report that has to wait for the database must not find its try lost.
     if let Some(report) = report {
-        shared.reporter.report(report).await;
+        shell.reporter.report(report).await;
     }
-    shared.leases.let_go(token);
+    shell.leases.let_go(token);
     drop(permit);
+}
+
+#[async_trait]
+impl Runner for Shared {
+    async fn run_try(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
+        self.try_once(claimed, stop).await
+    }
+
+    async fn run_callback(self: Arc<Self>, claimed: &ClaimedCallback, stop: &Stop) -> Option<CallbackEnd> {
+        self.call_back(claimed, stop).await
+    }
+
+    async fn watch_triggers(self: Arc<Self>, shutdown: CancellationToken) {
+        self.look_at_triggers(shutdown).await;
+    }
+
+    async fn flush(&self) {
+        self.logs.flush().await;
+    }
 }

@@ -7,19 +7,21 @@ use airlock_store::queue::TryOrder;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::claim::Shared;
+use crate::shell::Shell;
 
 /// Why a running try was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StopReason {
+pub enum StopReason {
     /// The lease is somebody else's: report nothing.
     LeaseGone,
     /// This worker stops.
     WorkerStops,
 }
 
+/// How a running try is told to stop.
 #[derive(Clone, Debug)]
-pub(crate) struct Stop {
+pub struct Stop {
+    /// Cancelled when it is to stop.
     pub token: CancellationToken,
     reason: Arc<Mutex<Option<StopReason>>>,
 }
@@ -35,6 +37,7 @@ impl Stop {
         self.token.cancel();
     }
 
+    /// None as long as it may go on.
     pub fn reason(&self) -> Option<StopReason> {
         *self.reason.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,7 +80,7 @@ impl Leases {
     }
 }
 
-impl Shared {
+impl Shell {
     /// Extends every lease three times within its length, and stops the tries whose lease is gone.
     ///
     /// While the database cannot be reached, tries go on: their results may still come in time, and are refused if not.
@@ -90,7 +93,7 @@ impl Shared {
             if tokens.is_empty() {
                 continue;
             }
-            match self.parts.store.heartbeat_tries(self.id, &tokens, self.lease_end()).await {
+            match self.store.heartbeat_tries(self.id, &tokens, self.lease_end()).await {
                 Ok(orders) => {
                     for (token, TryOrder::Stop) in orders {
                         self.leases.lost(token);

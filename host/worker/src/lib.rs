@@ -4,6 +4,7 @@
 //! knows a try by its lease token; once the store says that the token is stale, it stops the try and reports nothing.
 
 mod callback;
+mod callback_lease;
 mod claim;
 mod connections;
 mod dag_runs;
@@ -17,9 +18,12 @@ mod poke;
 mod prepare;
 mod report;
 mod services;
+mod shell;
 mod trial;
 mod triggers;
 
 pub use claim::{Worker, WorkerParts};
 pub use connections::VaultConnections;
+pub use heartbeat::{Stop, StopReason};
 pub use options::WorkerOptions;
+pub use shell::Runner;

@@ -10,7 +10,7 @@ use airlock_store::wake::Wake;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::claim::Shared;
+use crate::shell::Shell;
 
 /// More than this in one transaction would hold up the others.
 const GROUP: usize = 256;
@@ -72,7 +72,7 @@ impl Reporter {
     }
 }
 
-impl Shared {
+impl Shell {
     pub async fn send_reports(self: Arc<Self>, finished: CancellationToken) {
         let taken = self.reporter.inbox.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut inbox) = taken else { return };

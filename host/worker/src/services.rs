@@ -14,6 +14,7 @@ use airlock_sandbox::capability::task::{
 };
 use airlock_store::Store;
 use airlock_store::callbacks::CallbackRow;
+use airlock_store::clock::Clock;
 use airlock_store::queue::ClaimedTry;
 use airlock_store::settings::VariableRow;
 use airlock_store::triggers::ClaimedTrigger;
@@ -32,7 +33,7 @@ pub(crate) struct TryServices {
     wake: Wake,
     vault: Arc<Vault>,
     connections: VaultConnections,
-    clock: Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>,
+    clock: Clock,
     logs: LogSink,
     log_key: LogKey,
     owner: XComOwner,

@@ -18,7 +18,7 @@ use crate::services::TryServices;
 
 impl Shared {
     /// Runs a claimed try to the end of its call. None: the try is not this worker's any more.
-    pub async fn run_try(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
+    pub async fn try_once(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
         let services = Arc::new(TryServices::of_try(&self, &claimed));
         let mut rendered_fields = None;
         let mut xcoms = Vec::new();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use airlock_blobs::Blobs;
 use airlock_store::Store;
+use airlock_store::clock::Clock;
 use airlock_store::wake::Wake;
 use airlock_store_postgres::{Channel, PostgresStore};
 use airlock_store_sqlite::{SqliteOptions, SqliteStore};
@@ -17,8 +18,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::failure::Failure;
-
-pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
 #[derive(Clone)]
 pub struct Parts {

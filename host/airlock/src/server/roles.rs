@@ -45,7 +45,8 @@ impl Roles {
     pub fn scheduler(&mut self, config: &Config) -> Result<()> {
         let options =
             SchedulerOptions { hostname: alive::hostname(), run_lease: config.lease()?, ..SchedulerOptions::default() };
-        let scheduler = Scheduler::new(self.parts.store.clone(), self.parts.wake.clone(), options);
+        let scheduler =
+            Scheduler::new(self.parts.store.clone(), self.parts.wake.clone(), self.parts.clock.clone(), options);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             scheduler.run(stop).await;

@@ -59,7 +59,7 @@ impl World {
 
     /// A scheduler that nobody waits for: aborted, it is as dead as its process would be.
     pub fn spawn_scheduler(&self, options: SchedulerOptions) -> JoinHandle<()> {
-        let scheduler = Scheduler::new(Arc::clone(&self.store), self.wake.clone(), options);
+        let scheduler = Scheduler::new(Arc::clone(&self.store), self.wake.clone(), Arc::new(Utc::now), options);
         tokio::spawn(scheduler.run(self.shutdown.clone()))
     }
 

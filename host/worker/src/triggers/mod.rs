@@ -50,7 +50,7 @@ impl From<StoreError> for Fault {
 
 impl Shared {
     /// Looks at triggers until `shutdown`. Looks that are under way then are given up: others make them when their leases end.
-    pub(crate) async fn watch_triggers(self: Arc<Self>, shutdown: CancellationToken) {
+    pub(crate) async fn look_at_triggers(self: Arc<Self>, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(self.options.trigger_concurrency as usize));
         let looks = TaskTracker::new();
         loop {
@@ -71,6 +71,7 @@ impl Shared {
                 continue;
             }
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => break,
                 () = woken => {}
                 () = tokio::time::sleep(self.options.poll) => {}
