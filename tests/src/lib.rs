@@ -5,10 +5,12 @@
 
 mod api;
 mod modules;
+mod prometheus;
 mod server;
 
 pub use api::{Api, Refusal};
 pub use modules::{module, modules_folder, target};
+pub use prometheus::Scrape;
 pub use server::{Database, Server, Stopped};
 
 /// How long anything may take in a test before it has failed. Generous, for machines that do much else.

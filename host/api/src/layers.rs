@@ -15,6 +15,7 @@ use tower_http::trace::TraceLayer;
 use tracing::Span;
 
 use crate::alternatives::Alternatives;
+use crate::metrics::measure;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -26,6 +27,7 @@ pub fn around(router: Router) -> Router {
             .layer(SetRequestIdLayer::new(REQUEST_ID, MakeRequestUuid))
             .layer(TraceLayer::new_for_http().make_span_with(span).on_response(answered))
             .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+            .layer(from_fn(measure))
             .layer(CatchPanicLayer::custom(panicked)),
     )
 }

@@ -29,6 +29,7 @@ mod jobs;
 mod layers;
 mod lookup;
 mod markers;
+mod metrics;
 mod models;
 mod monitor;
 mod note;
@@ -54,6 +55,8 @@ mod xcoms;
 
 pub use auth::{NewToken, PasswordError, hash_password, hash_token, random_password};
 pub use models::{ConfigOption, ConfigSection};
-pub use ports::{AdmittedModule, ConnectionTester, ModuleFault, ModuleInspector, OpenConnection};
+pub use ports::{
+    AdmittedModule, ConnectionTester, MetricsSource, ModuleFault, ModuleInspector, OpenConnection, PROMETHEUS_TEXT,
+};
 pub use router::{openapi, router};
 pub use state::{ApiState, Parts, Settings};

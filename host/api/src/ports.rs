@@ -44,6 +44,16 @@ pub trait ModuleInspector: Send + Sync {
     async fn admit(&self, tenant: TenantId, file: &Path) -> Result<AdmittedModule, ModuleFault>;
 }
 
+/// The media type of [`MetricsSource::text`].
+pub const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What this process measures.
+#[async_trait]
+pub trait MetricsSource: Send + Sync {
+    /// As Prometheus reads it.
+    async fn text(&self) -> String;
+}
+
 /// A connection with its secrets in the clear, to be tried and forgotten. Has no `Debug`, so that no log ever shows it.
 #[derive(Clone)]
 pub struct OpenConnection {

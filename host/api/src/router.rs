@@ -17,8 +17,8 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{
     assets, backfills, callbacks, configuration, connections, dag_runs, dag_versions, dag_warnings, dags, deadlines,
-    event_logs, imports, jobs, layers, monitor, operators, pools, providers, task_groups, task_instances, tasks,
-    tenants, tokens, trigger_events, users, variables, xcoms,
+    event_logs, imports, jobs, layers, metrics, monitor, operators, pools, providers, task_groups, task_instances,
+    tasks, tenants, tokens, trigger_events, users, variables, xcoms,
 };
 
 /// Bytes of a login.
@@ -53,7 +53,13 @@ fn described(state: &ApiState) -> OpenApiRouter<ApiState> {
         .layer(from_fn_with_state(state.clone(), authenticate));
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(layers::within(logins(), timeout))
+        .merge(layers::within(metrics(state), timeout))
         .nest("/api/v2", layers::within(open, timeout).merge(protected))
+}
+
+/// Where Prometheus looks, and for administrators.
+fn metrics(state: &ApiState) -> OpenApiRouter<ApiState> {
+    OpenApiRouter::new().routes(routes!(metrics::get_metrics)).layer(from_fn_with_state(state.clone(), authenticate))
 }
 
 fn logins() -> OpenApiRouter<ApiState> {

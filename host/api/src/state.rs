@@ -18,7 +18,7 @@ use utoipa::openapi::OpenApi;
 use crate::auth::{LoginLimiter, Passwords};
 use crate::event_logs::Operations;
 use crate::models::ConfigSection;
-use crate::ports::{ConnectionTester, ModuleInspector};
+use crate::ports::{ConnectionTester, MetricsSource, ModuleInspector};
 
 /// The knobs of the API.
 #[derive(Clone, Debug)]
@@ -65,6 +65,7 @@ pub struct Parts {
     pub connection_tester: Arc<dyn ConnectionTester>,
     pub wake: Wake,
     pub clock: Clock,
+    pub metrics: Arc<dyn MetricsSource>,
     pub settings: Settings,
 }
 

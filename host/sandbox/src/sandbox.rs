@@ -171,7 +171,7 @@ impl Sandbox {
             Err(Ended::Failed(failure)) if failure.cause == FailureCause::Host => {
                 Err(AdmitError::Host(failure.message))
             }
-            Err(Ended::Failed(failure)) => Err(AdmitError::Describe(failure.message)),
+            Err(Ended::Failed(failure) | Ended::AtLimit(_, failure)) => Err(AdmitError::Describe(failure.message)),
             Err(Ended::Cancelled) => Err(AdmitError::Host("the host is stopping".to_owned())),
         }
     }
@@ -208,15 +208,16 @@ impl Sandbox {
         };
         let state = CallState::new(limits.clone(), context, caller, capabilities, &self.surroundings);
         let (answer, usage) = run::ask(&self.runtime, &prepared, state, entry.into(), &cancel).await;
+        let limit = if let Err(Ended::AtLimit(limit, _)) = &answer { Some(*limit) } else { None };
         let result = match answer {
             Ok(Answer::Result(answer)) => run::report::answered(answer, &limits),
             Ok(Answer::Description(_)) => {
                 return CallReport::failed(FailureCause::Host, true, "the module answered something else".to_owned());
             }
-            Err(Ended::Failed(failure)) => TryResult::Failure(failure),
+            Err(Ended::Failed(failure) | Ended::AtLimit(_, failure)) => TryResult::Failure(failure),
             Err(Ended::Cancelled) => CallReport::cancelled().result,
         };
-        CallReport { result, usage }
+        CallReport { result, usage, limit }
     }
 }
 

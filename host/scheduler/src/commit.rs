@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use airlock_core::admit::{self, Admitted, Offer, Reason, Refused};
 use airlock_core::asset::add_events;
@@ -53,7 +54,10 @@ impl Scheduler {
             *pass.lock().unwrap_or_else(PoisonError::into_inner) = done;
             admissions
         };
-        let committed = self.store.commit(&batch, &admit).await?;
+        let began = Instant::now();
+        let committed = self.metrics.commit.timed(self.store.commit(&batch, &admit)).await?;
+        self.metrics.critical_section.record(began.elapsed().as_secs_f64());
+        self.measure(&batch, &committed);
         if batch.changes.iter().any(|(_, _, change)| !change.asset_events.is_empty()) {
             // Runs may follow from it.
             self.wake.runs().raise();
@@ -66,6 +70,16 @@ impl Scheduler {
         }
         let pass = pass.into_inner().unwrap_or_else(PoisonError::into_inner);
         self.learn(now, &committed, &pass, &run_of, round).await
+    }
+
+    fn measure(&mut self, batch: &Batch, committed: &Committed) {
+        let now = self.now();
+        for (key, _, change) in batch.changes.iter().filter(|(key, _, _)| !committed.overtaken.contains(key)) {
+            self.metrics.committed(change, self.held.runs.get_mut(key), now);
+        }
+        let changes = batch.changes.iter().map(|(_, _, change)| change.moves.len() + change.create.len()).sum();
+        self.metrics.commit_size(changes, committed.admitted.len());
+        self.metrics.runs_overtaken.increment(committed.overtaken.len() as u64);
     }
 
     /// Brings memory to what the commit came to.
@@ -86,6 +100,11 @@ impl Scheduler {
         round.reload.extend(committed.refused.iter().filter_map(|instance| run_of.get(instance)));
         for instance in &committed.admitted {
             if let Some((key, try_number)) = pass.admitted.get(instance) {
+                if let Some(held) = self.held.runs.get_mut(key)
+                    && let Some(ready_at) = held.stages.queued(*instance, now)
+                {
+                    self.metrics.queued(ready_at, now);
+                }
                 let admitted = Event::Admitted { instance: *instance, try_number: *try_number };
                 self.held.tell(*key, admitted, now, &mut round);
             }
@@ -95,6 +114,7 @@ impl Scheduler {
         let missed =
             pass.admitted.iter().filter(|(instance, _)| !admitted.contains(instance)).map(|(_, (key, _))| *key);
         round.reload.extend(missed.filter(|key| !committed.overtaken.contains(key)));
+        self.metrics.starving.set(pass.starving as f64);
         for key in &pass.at_their_limit {
             self.held.ready.remove(key);
         }
@@ -139,6 +159,8 @@ struct Pass {
     at_their_limit: Vec<RunKey>,
     /// Whether the pass ended before the candidates did.
     full: bool,
+    /// Tasks whose pool had no room.
+    starving: usize,
 }
 
 fn admit_ready(
@@ -170,6 +192,7 @@ fn admit_ready(
         match reason {
             Reason::RunLimit { .. } => pass.at_their_limit.push(key),
             Reason::PassFull => pass.full = true,
+            Reason::PoolFull { .. } => pass.starving += 1,
             _ => {}
         }
     }

@@ -10,8 +10,10 @@ use crate::scheduler::Scheduler;
 impl Scheduler {
     /// A try whose lease is over has failed; whether it is tried again, its retries decide.
     pub(crate) async fn expire_tries(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
-        let expired = self.store.expired_tries(self.id, now, self.options.batch).await?;
+        let expired =
+            self.metrics.expired_tries.timed(self.store.expired_tries(self.id, now, self.options.batch)).await?;
         round.more |= expired.len() >= self.options.batch as usize;
+        self.metrics.orphaned_cleared.increment(expired.len() as u64);
         for lost in expired {
             tracing::warn!(
                 run.key = lost.run.id,

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::round::Round;
+use crate::stages::Stages;
 
 /// A run with its machine.
 pub(crate) struct HeldRun {
@@ -24,6 +25,7 @@ pub(crate) struct HeldRun {
     pub(crate) policy: Arc<TenantPolicy>,
     /// When it was last told of something.
     pub(crate) told_at: DateTime<Utc>,
+    pub(crate) stages: Stages,
 }
 
 #[derive(Default)]
@@ -42,6 +44,7 @@ pub(crate) struct Held {
 impl Held {
     /// Takes a run on, in place of what was known of it, and lets its machine begin.
     pub(crate) fn adopt(&mut self, loaded: LoadedRun, now: DateTime<Utc>, round: &mut Round) {
+        let stages = Stages::of(&loaded);
         let LoadedRun { run, dag, instances, policy } = loaded;
         let plan = self.plan(run.key.tenant, &run.dag_id, run.dag_version, dag);
         let new = if instances.is_empty() { plan.new_instances(Uuid::now_v7) } else { Vec::new() };
@@ -56,6 +59,7 @@ impl Held {
             dag_version: run.dag_version,
             policy,
             told_at: now,
+            stages,
         };
         self.forget(run.key);
         round.forget(run.key);
@@ -70,6 +74,7 @@ impl Held {
         held.told_at = now;
         let is_answer = matches!(event, Event::Past(_));
         let effects = held.machine.on_event(event, now);
+        held.stages.note(&effects);
         if held.machine.has_ready() {
             self.ready.insert(key);
         } else {

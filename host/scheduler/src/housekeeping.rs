@@ -11,6 +11,7 @@ impl Scheduler {
         if now >= self.next_heartbeat {
             self.next_heartbeat = now + delta(self.options.heartbeat_interval);
             self.store.process_heartbeat(&self.process(now, None)).await?;
+            self.metrics.heartbeat.increment(1);
         }
         if now >= self.next_housekeeping {
             self.next_housekeeping = now + delta(self.options.housekeeping_interval);

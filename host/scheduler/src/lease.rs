@@ -11,7 +11,7 @@ impl Scheduler {
             return Ok(());
         }
         if !self.held.runs.is_empty() {
-            self.store.renew_runs(self.id, self.lease_end(now)).await?;
+            self.metrics.renew_runs.timed(self.store.renew_runs(self.id, self.lease_end(now))).await?;
         }
         self.next_renewal = now + delta(self.options.run_lease / 3);
         Ok(())

@@ -16,6 +16,7 @@ mod failed_runs;
 mod held;
 mod housekeeping;
 mod lease;
+mod metrics;
 mod open_asset_runs;
 mod open_backfills;
 mod open_runs;
@@ -25,6 +26,7 @@ mod reports;
 mod rest_runs;
 mod round;
 mod scheduler;
+mod stages;
 mod take_runs;
 mod triggers;
 

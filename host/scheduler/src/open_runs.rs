@@ -13,7 +13,7 @@ use crate::scheduler::Scheduler;
 impl Scheduler {
     /// Opens at most one run of each DAG that is due: one that catches up does not keep others waiting.
     pub(crate) async fn open_runs(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
-        let due_dags = self.store.due_dags(now, self.options.batch).await?;
+        let due_dags = self.metrics.due_dags.timed(self.store.due_dags(now, self.options.batch)).await?;
         for due in &due_dags {
             self.open_run(due, now).await?;
         }

@@ -9,7 +9,8 @@ use crate::scheduler::Scheduler;
 
 impl Scheduler {
     pub(crate) async fn take_reports(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
-        let reported = self.store.reported_tries(self.id, self.options.batch).await?;
+        let reported =
+            self.metrics.reported_tries.timed(self.store.reported_tries(self.id, self.options.batch)).await?;
         round.more |= reported.len() >= self.options.batch as usize;
         for report in reported {
             let (key, token) = (report.run, report.lease_token);

@@ -2,18 +2,20 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Event;
 use airlock_store::clock::Clock;
 use airlock_store::wake::Wake;
 use airlock_store::{Store, StoreError, StoreResult};
+use airlock_telemetry::Pulse;
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::held::Held;
+use crate::metrics::Metrics;
 use crate::options::SchedulerOptions;
 use crate::round::Round;
 
@@ -27,6 +29,8 @@ pub struct Scheduler {
     pub(crate) id: Uuid,
     pub(crate) started_at: DateTime<Utc>,
     pub(crate) held: Held,
+    pub(crate) metrics: Metrics,
+    pulse: Pulse,
     /// How often a machine took no notice of a report, by lease token, or of the end of a wait, by instance.
     pub(crate) unclaimed_reports: HashMap<Uuid, u8>,
     /// DAGs of which runs have changed in the round before, while others wait for their past.
@@ -67,6 +71,8 @@ impl Scheduler {
             id: Uuid::new_v4(),
             started_at: now,
             held: Held::default(),
+            metrics: Metrics::default(),
+            pulse: Pulse::new("scheduler"),
             unclaimed_reports: HashMap::new(),
             moved_dags: BTreeSet::new(),
             reload: BTreeSet::new(),
@@ -84,19 +90,32 @@ impl Scheduler {
         (self.clock)().trunc_subsecs(6)
     }
 
+    /// Turns with every round, and succeeds with those that the database let pass.
+    pub fn pulse(&self) -> Pulse {
+        self.pulse.clone()
+    }
+
     /// Works until `shutdown`, then gives its runs back so that others can go on with them at once. An error of the database ends
     /// a round, never the scheduler.
     pub async fn run(mut self, shutdown: CancellationToken) {
         tracing::info!(scheduler.id = %self.id, "scheduler {} begins", self.id);
         let mut cause = Cause { runs: true, reports: true };
         while !shutdown.is_cancelled() {
-            match self.round(cause).await {
+            let began = Instant::now();
+            let round = self.round(cause).await;
+            self.metrics.loop_duration.record(began.elapsed().as_secs_f64());
+            self.metrics.runs_held.set(self.held.runs.len() as f64);
+            match &round {
+                Ok(_) => self.pulse.succeeded(),
+                Err(_) => self.pulse.failed(),
+            }
+            match round {
                 Ok(true) => {
                     cause = Cause { runs: true, reports: true };
                     // A scheduler that always finds more must still let others of its runtime go on.
                     tokio::task::yield_now().await;
                 }
-                Ok(false) => cause = self.sleep(&shutdown).await,
+                Ok(false) => cause = self.pulse.rest(self.sleep(&shutdown)).await,
                 Err(error) => {
                     self.start_over(&error);
                     cause = Cause { runs: true, reports: true };
@@ -114,6 +133,7 @@ impl Scheduler {
     /// What is in memory may differ from what was written: it is forgotten, and the runs are given back to be taken anew.
     fn start_over(&mut self, error: &StoreError) {
         tracing::error!(scheduler.id = %self.id, "a round failed, and its runs are to be loaded again: {error}");
+        self.metrics.round_errors.increment(1);
         self.held = Held::default();
         self.reload.clear();
         self.forgetful = true;

@@ -11,11 +11,12 @@ impl Scheduler {
     /// request from outside has changed.
     pub(crate) async fn take_runs(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<()> {
         let until = self.lease_end(now);
-        let taken = self.store.take_runs(self.id, now, until, self.options.batch).await?;
+        let taken = self.metrics.take_runs.timed(self.store.take_runs(self.id, now, until, self.options.batch)).await?;
         round.more |= taken.len() >= self.options.batch as usize;
         for loaded in taken {
             let (dag_id, run_id) = (&loaded.run.dag_id, &loaded.run.run_id);
             tracing::debug!(dag.id = dag_id, run.id = run_id, "taking {dag_id}/{run_id}");
+            self.metrics.taken(&loaded);
             self.held.adopt(loaded, now, round);
         }
         Ok(())

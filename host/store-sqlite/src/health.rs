@@ -1,7 +1,8 @@
 //! Which processes are alive.
 
 use airlock_store::StoreResult;
-use airlock_store::health::{Health, ProcessRow};
+use airlock_store::health::{Connections, Health, Load, PoolLoad, ProcessRow};
+use airlock_store::queue::{Queue, QueueDepth};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -58,6 +59,67 @@ impl Health for SqliteStore {
         sqlx::query("SELECT 1").execute(&mut *self.writer().await).await.map_err(Failure::from)?;
         Ok(())
     }
+
+    async fn check_migrations(&self) -> StoreResult<()> {
+        self.check().await
+    }
+
+    async fn load(&self) -> StoreResult<Load> {
+        let queues = self.queue_depths().await?;
+        let row = sqlx::query(
+            "WITH used AS (
+                 SELECT tenant_id, pool, sum(pool_slots) AS slots FROM (
+                     SELECT tenant_id, pool, pool_slots FROM queue
+                     UNION ALL
+                     SELECT i.tenant_id, i.pool, i.pool_slots FROM task_instances i
+                     JOIN pools p ON p.tenant_id = i.tenant_id AND p.name = i.pool AND p.include_deferred
+                     WHERE i.state IN ('deferred', 'awaiting_input')
+                 ) held GROUP BY tenant_id, pool
+             ), open AS (
+                 SELECT sum(max(p.slots - coalesce(u.slots, 0), 0)) AS slots
+                 FROM pools p LEFT JOIN used u ON u.tenant_id = p.tenant_id AND u.pool = p.name WHERE p.slots >= 0
+             ), queued AS (
+                 SELECT sum(pool_slots) FILTER (WHERE state = 'queued') AS queued,
+                     sum(pool_slots) FILTER (WHERE state <> 'queued') AS running
+                 FROM queue
+             ), waiting AS (
+                 SELECT count(*) AS instances, sum(pool_slots) AS slots
+                 FROM task_instances WHERE state IN ('deferred', 'awaiting_input')
+             ), runs AS (
+                 SELECT count(*) FILTER (WHERE state = 'queued') AS queued,
+                     count(*) FILTER (WHERE state = 'running') AS running
+                 FROM active_runs
+             )
+             SELECT coalesce(open.slots, 0) AS open, coalesce(queued.queued, 0) AS queued,
+                 coalesce(queued.running, 0) AS running, coalesce(waiting.slots, 0) AS deferred,
+                 (SELECT coalesce(sum(pool_slots), 0) FROM task_instances WHERE state = 'scheduled') AS scheduled,
+                 waiting.instances AS waiting, runs.queued AS queued_runs, runs.running AS running_runs
+             FROM open, queued, waiting, runs",
+        );
+        let row = row.fetch_one(&mut *self.reader().await).await.map_err(Failure::from)?;
+        Ok(load(queues, &row)?)
+    }
+
+    /// One that writes and a few that read, always open.
+    fn connections(&self) -> Option<Connections> {
+        None
+    }
+}
+
+fn load(queues: Vec<QueueDepth>, row: &SqliteRow) -> Result<Load> {
+    Ok(Load {
+        queues,
+        pools: PoolLoad {
+            open: row.number("open")?,
+            queued: row.number("queued")?,
+            running: row.number("running")?,
+            scheduled: row.number("scheduled")?,
+            deferred: row.number("deferred")?,
+        },
+        queued_runs: row.number("queued_runs")?,
+        running_runs: row.number("running_runs")?,
+        deferred: row.number("waiting")?,
+    })
 }
 
 fn process_row(row: &SqliteRow) -> Result<ProcessRow> {

@@ -5,6 +5,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::StoreResult;
+use crate::queue::QueueDepth;
 
 /// A process that takes part, by Airflow's word a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,37 @@ pub struct ProcessRow {
     pub stopped_at: Option<DateTime<Utc>>,
 }
 
+/// What the whole installation has to do, over all tenants: for gauges, not for decisions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    pub queues: Vec<QueueDepth>,
+    pub pools: PoolLoad,
+    /// Runs that have not ended.
+    pub queued_runs: u64,
+    pub running_runs: u64,
+    /// Task instances that wait without a slot of a worker.
+    pub deferred: u64,
+}
+
+/// Slots of all pools together. What is reported and not yet settled counts as running: it holds its slots.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PoolLoad {
+    /// Of pools that have a bound.
+    pub open: u64,
+    pub queued: u64,
+    pub running: u64,
+    pub scheduled: u64,
+    pub deferred: u64,
+}
+
+/// The connections of one process to its database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Connections {
+    pub open: u32,
+    pub idle: u32,
+    pub limit: u32,
+}
+
 #[async_trait]
 pub trait Health: Send + Sync {
     /// Makes the row at the first call.
@@ -33,4 +65,14 @@ pub trait Health: Send + Sync {
     async fn forget_processes(&self, before: DateTime<Utc>) -> StoreResult<u64>;
     /// A round trip.
     async fn ping(&self) -> StoreResult<()>;
+    /// Whether the database has exactly this program's migrations.
+    ///
+    /// # Errors
+    ///
+    /// `NotMigrated` or `NewerDatabase`.
+    async fn check_migrations(&self) -> StoreResult<()>;
+    /// Counted anew at each call. It looks at what is queued, running and waiting, never at what has ended.
+    async fn load(&self) -> StoreResult<Load>;
+    /// None where the store has no pool of them.
+    fn connections(&self) -> Option<Connections>;
 }

@@ -27,15 +27,23 @@ impl Shell {
         })
     }
 
-    /// Keeps the leases of callbacks that are being called, and stops those that are somebody else's.
-    pub async fn keep_callbacks(&self) {
+    /// Keeps the leases of callbacks that are being called, and stops those that are somebody else's. Answers whether the
+    /// database was there for it.
+    pub async fn keep_callbacks(&self) -> bool {
         let tokens = self.callbacks.tokens();
         if tokens.is_empty() {
-            return;
+            return true;
         }
         match self.store.heartbeat_callbacks(self.id, &tokens, self.lease_end()).await {
-            Ok(gone) => gone.into_iter().for_each(|token| self.callbacks.lost(token)),
-            Err(error) => tracing::warn!(%error, "cannot extend leases of callbacks; trying again"),
+            Ok(gone) => {
+                let lost = gone.into_iter().filter(|token| self.callbacks.lost(*token));
+                self.metrics.leases_lost.increment(lost.count() as u64);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot extend leases of callbacks; trying again");
+                false
+            }
         }
     }
 
@@ -47,6 +55,7 @@ impl Shell {
     ) {
         let token = claimed.lease_token;
         let stop = self.callbacks.hold(token);
+        let _occupied = self.metrics.occupy();
         if let Some(end) = runner.run_callback(&claimed, &stop).await {
             self.report_callback(&claimed, end).await;
         }

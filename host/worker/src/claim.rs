@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Instant;
 
 use airlock_blobs::{Blobs, LogSink};
 use airlock_core::callback::CallbackEnd;
@@ -14,6 +15,7 @@ use airlock_store::callbacks::ClaimedCallback;
 use airlock_store::clock::Clock;
 use airlock_store::queue::{ClaimedTry, TryReport};
 use airlock_store::wake::Wake;
+use airlock_telemetry::Pulse;
 use airlock_vault::Vault;
 use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -81,6 +83,11 @@ impl Worker {
         Self { shell: Arc::new(Shell::new(store, wake, clock, options)), runner }
     }
 
+    /// Of its loops: they succeed as long as the database lets them.
+    pub fn pulses(&self) -> [Pulse; 2] {
+        [self.shell.keeping.clone(), self.shell.claiming.clone()]
+    }
+
     /// Works until `shutdown`; then claims no more, lets running tries end within the grace period, and stops those that do not.
     pub async fn run(&self, shutdown: CancellationToken) {
         let shell = &self.shell;
@@ -113,7 +120,8 @@ impl Worker {
         loop {
             // A wake-up that comes while claiming must not be lost: listen before looking.
             let woken = shell.wake.queue().raised();
-            let Some(Ok(first)) = shutdown.run_until_cancelled(places.clone().acquire_owned()).await else { return };
+            let place = shutdown.run_until_cancelled(places.clone().acquire_owned());
+            let Some(Ok(first)) = shell.claiming.rest(place).await else { return };
             let mut permits = vec![first];
             while let Ok(permit) = places.clone().try_acquire_owned() {
                 permits.push(permit);
@@ -137,12 +145,15 @@ impl Worker {
             if all_taken {
                 continue;
             }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return,
-                () = woken => {}
-                () = tokio::time::sleep(shell.options.poll) => {}
-            }
+            let pause = async {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => {}
+                    () = woken => {}
+                    () = tokio::time::sleep(shell.options.poll) => {}
+                }
+            };
+            shell.claiming.rest(pause).await;
         }
     }
 
@@ -169,24 +180,33 @@ impl Worker {
         let shell = &self.shell;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let options = &shell.options;
-        let claimed = shell
-            .store
-            .claim_tries(shell.id, &options.hostname, &options.queues, limit, shell.now(), shell.lease_end())
-            .await;
-        claimed.unwrap_or_else(|error| {
-            tracing::warn!(%error, "cannot claim tries; trying again");
-            Vec::new()
-        })
+        let (now, until) = (shell.now(), shell.lease_end());
+        let claim = shell.store.claim_tries(shell.id, &options.hostname, &options.queues, limit, now, until);
+        match shell.metrics.claim_tries.timed(claim).await {
+            Ok(claimed) => {
+                shell.claiming.succeeded();
+                shell.metrics.claimed(claimed.len());
+                claimed
+            }
+            Err(error) => {
+                shell.claiming.failed();
+                tracing::warn!(%error, "cannot claim tries; trying again");
+                Vec::new()
+            }
+        }
     }
 }
 
 async fn run_one(shell: Arc<Shell>, runner: Arc<dyn Runner>, claimed: ClaimedTry, permit: OwnedSemaphorePermit) {
     let token = claimed.lease_token;
     let stop = shell.leases.hold(token);
+    let _occupied = shell.metrics.occupy();
     let report = runner.run_try(claimed, stop).await;
     // Until it is reported the lease is kept: a report that has to wait for the database must not find its try lost.
     if let Some(report) = report {
+        let ended = Instant::now();
         shell.reporter.report(report).await;
+        shell.metrics.report.record(ended.elapsed().as_secs_f64());
     }
     shell.leases.let_go(token);
     drop(permit);

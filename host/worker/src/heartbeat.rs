@@ -73,10 +73,14 @@ impl Leases {
         self.held().keys().copied().collect()
     }
 
-    pub fn lost(&self, token: Uuid) {
-        if let Some(stop) = self.held().get(&token) {
+    /// Answers whether it was held.
+    pub fn lost(&self, token: Uuid) -> bool {
+        let held = self.held();
+        let stop = held.get(&token);
+        if let Some(stop) = stop {
             stop.stop(StopReason::LeaseGone);
         }
+        stop.is_some()
     }
 }
 
@@ -87,19 +91,32 @@ impl Shell {
     pub async fn keep_leases(self: Arc<Self>, finished: CancellationToken) {
         let mut beat = tokio::time::interval(self.options.lease / 3);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while finished.run_until_cancelled(beat.tick()).await.is_some() {
-            self.keep_callbacks().await;
-            let tokens = self.leases.tokens();
-            if tokens.is_empty() {
-                continue;
+        while finished.run_until_cancelled(self.keeping.rest(beat.tick())).await.is_some() {
+            let callbacks_kept = self.keep_callbacks().await;
+            if self.keep_tries().await && callbacks_kept {
+                self.keeping.succeeded();
+            } else {
+                self.keeping.failed();
             }
-            match self.store.heartbeat_tries(self.id, &tokens, self.lease_end()).await {
-                Ok(orders) => {
-                    for (token, TryOrder::Stop) in orders {
-                        self.leases.lost(token);
-                    }
-                }
-                Err(error) => tracing::warn!(%error, tries = tokens.len(), "cannot extend leases; trying again"),
+        }
+    }
+
+    /// Answers whether there was nothing to extend, or the database did.
+    async fn keep_tries(&self) -> bool {
+        let tokens = self.leases.tokens();
+        if tokens.is_empty() {
+            return true;
+        }
+        let beat = self.store.heartbeat_tries(self.id, &tokens, self.lease_end());
+        match self.metrics.heartbeat_tries.timed(beat).await {
+            Ok(orders) => {
+                let lost = orders.into_iter().filter(|(token, TryOrder::Stop)| self.leases.lost(*token));
+                self.metrics.leases_lost.increment(lost.count() as u64);
+                true
+            }
+            Err(error) => {
+                tracing::warn!(%error, tries = tokens.len(), "cannot extend leases; trying again");
+                false
             }
         }
     }

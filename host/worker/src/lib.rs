@@ -13,6 +13,7 @@ mod expansion;
 mod heartbeat;
 mod lookup;
 mod mapping;
+mod metrics;
 mod options;
 mod poke;
 mod prepare;

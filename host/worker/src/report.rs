@@ -10,6 +10,7 @@ use airlock_store::wake::Wake;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
+use crate::metrics::Metrics;
 use crate::shell::Shell;
 
 /// More than this in one transaction would hold up the others.
@@ -20,14 +21,15 @@ type Entry = (TryReport, oneshot::Sender<()>);
 pub(crate) struct Reporter {
     store: Arc<dyn Store>,
     wake: Wake,
+    metrics: Arc<Metrics>,
     outbox: mpsc::UnboundedSender<Entry>,
     inbox: Mutex<Option<mpsc::UnboundedReceiver<Entry>>>,
 }
 
 impl Reporter {
-    pub fn new(store: Arc<dyn Store>, wake: Wake) -> Self {
+    pub fn new(store: Arc<dyn Store>, wake: Wake, metrics: Arc<Metrics>) -> Self {
         let (outbox, inbox) = mpsc::unbounded_channel();
-        Self { store, wake, outbox, inbox: Mutex::new(Some(inbox)) }
+        Self { store, wake, metrics, outbox, inbox: Mutex::new(Some(inbox)) }
     }
 
     /// Waits until the report is committed, or refused for good.
@@ -41,8 +43,9 @@ impl Reporter {
     async fn commit(&self, group: &[TryReport]) {
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.store.report_tries(group).await {
+            match self.metrics.report_tries.timed(self.store.report_tries(group)).await {
                 Ok(stale) => {
+                    self.metrics.reports_refused.increment(stale.len() as u64);
                     for token in stale {
                         tracing::warn!(lease.token = %token, "a late result was refused: the try had been settled before");
                     }

@@ -8,12 +8,14 @@ use airlock_store::callbacks::ClaimedCallback;
 use airlock_store::clock::Clock;
 use airlock_store::queue::{ClaimedTry, TryReport};
 use airlock_store::wake::Wake;
+use airlock_telemetry::Pulse;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::heartbeat::{Leases, Stop};
+use crate::metrics::Metrics;
 use crate::options::WorkerOptions;
 use crate::report::Reporter;
 
@@ -44,15 +46,23 @@ pub(crate) struct Shell {
     /// Those of callbacks.
     pub callbacks: Leases,
     pub reporter: Reporter,
+    pub metrics: Arc<Metrics>,
+    /// Of the loop that keeps leases, and of the one that claims.
+    pub keeping: Pulse,
+    pub claiming: Pulse,
 }
 
 impl Shell {
     pub fn new(store: Arc<dyn Store>, wake: Wake, clock: Clock, options: WorkerOptions) -> Self {
+        let metrics = Arc::new(Metrics::new(options.concurrency));
         Self {
             id: Uuid::new_v4(),
             leases: Leases::default(),
             callbacks: Leases::default(),
-            reporter: Reporter::new(store.clone(), wake.clone()),
+            reporter: Reporter::new(store.clone(), wake.clone(), metrics.clone()),
+            metrics,
+            keeping: Pulse::new("heartbeats"),
+            claiming: Pulse::new("claims"),
             store,
             wake,
             clock,

@@ -1,7 +1,7 @@
 //! One call of one try: prepare, run, report.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use airlock_core::outcome::{Failure, FailureCause, Resume, TryResult};
 use airlock_sandbox::capability::Capabilities;
@@ -22,7 +22,10 @@ impl Shared {
         let services = Arc::new(TryServices::of_try(&self, &claimed));
         let mut rendered_fields = None;
         let mut xcoms = Vec::new();
-        let result = match self.prepare(&claimed, &services).await {
+        let claimed_at = Instant::now();
+        let prepared = self.prepare(&claimed, &services).await;
+        self.metrics.start.record(claimed_at.elapsed().as_secs_f64());
+        let result = match prepared {
             Err(failure) => TryResult::Failure(failure),
             Ok(prepared) => {
                 rendered_fields = prepared.rendered_fields.clone().map(Value::Object);
@@ -86,6 +89,7 @@ impl Shared {
             cancel: stop.token.child_token(),
         };
         let cancel = call.cancel.clone();
+        let began = Instant::now();
         let mut running = std::pin::pin!(self.parts.sandbox.call(call));
         let report = match limit.zip(left) {
             None => running.await,
@@ -94,10 +98,12 @@ impl Shared {
                 Err(_) => {
                     cancel.cancel();
                     running.await;
+                    self.metrics.killed("execution_timeout");
                     return execution_timed_out(limit);
                 }
             },
         };
+        self.metrics.called(&report, began.elapsed());
         if stop.reason() == Some(StopReason::WorkerStops) {
             return failure(FailureCause::Stopped, "the worker was stopped before the try was done".to_owned());
         }

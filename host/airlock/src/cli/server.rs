@@ -13,6 +13,9 @@ pub struct ServerFlags {
     /// The address that the API listens on; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
+    /// The address of `/metrics`, `/healthz` and `/readyz`; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen_monitor: Option<String>,
     /// The PostgreSQL database, such as `postgres://user@host/airlock`.
     #[arg(long, value_name = "URL")]
     pub database_url: Option<String>,
@@ -36,6 +39,7 @@ impl ServerFlags {
         [
             ("home", self.home.clone()),
             ("listen", self.listen.clone()),
+            ("listen_monitor", self.listen_monitor.clone()),
             ("database_url", self.database_url.clone()),
             ("operators", self.operators.clone()),
             ("worker_slots", self.worker_slots.map(|slots| slots.to_string())),

@@ -21,6 +21,11 @@ const fn secret(name: &'static str, help: &'static str) -> Key {
 pub const KEYS: &[Key] = &[
     key("home", Some("./airlock-data"), "the folder for everything that a server keeps"),
     key("listen", Some("127.0.0.1:8080"), "the address of the API"),
+    key(
+        "listen_monitor",
+        None,
+        "the address of `/metrics`, `/healthz` and `/readyz`, for anybody who reaches it; none: only the API's address has them",
+    ),
     secret("database_url", "the PostgreSQL database; `standalone` keeps SQLite in `home`"),
     key("vault_file", None, "the file with the vault's keys; `vault.keys` in `home`"),
     secret("vault_keys", "the vault's keys themselves, instead of a file"),

@@ -54,6 +54,7 @@ impl Config {
     /// Reads every typed value once, so that faults show at the start and not when a value is first needed.
     fn check(&self) -> Result<()> {
         self.listen()?;
+        self.listen_monitor()?;
         self.worker_slots()?;
         self.grace()?;
         self.lease()?;
@@ -94,6 +95,11 @@ impl Config {
 
     pub fn listen(&self) -> Result<SocketAddr> {
         self.required("listen", "an address and a port, such as `127.0.0.1:8080`")
+    }
+
+    /// Where metrics and health are answered, apart from the API.
+    pub fn listen_monitor(&self) -> Result<Option<SocketAddr>> {
+        self.parsed("listen_monitor", "an address and a port, such as `127.0.0.1:9464`")
     }
 
     pub fn database_url(&self) -> Option<&str> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use airlock_store::health::ProcessRow;
+use airlock_telemetry::Pulse;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::parts::Parts;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// Says that a role is alive (and, of a worker, which queues it takes from), until `stop`; then that it stopped.
-pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, stop: CancellationToken) {
+pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, pulse: Pulse, stop: CancellationToken) {
     let started_at = parts.now();
     let mut row = ProcessRow {
         id: Uuid::new_v4(),
@@ -24,8 +25,12 @@ pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, stop: C
         stopped_at: None,
     };
     loop {
-        say(&parts, &row).await;
-        if stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_none() {
+        if say(&parts, &row).await {
+            pulse.succeeded();
+        } else {
+            pulse.failed();
+        }
+        if pulse.rest(stop.run_until_cancelled(tokio::time::sleep(EVERY))).await.is_none() {
             break;
         }
         row.heartbeat_at = parts.now();
@@ -34,10 +39,13 @@ pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, stop: C
     say(&parts, &row).await;
 }
 
-async fn say(parts: &Parts, row: &ProcessRow) {
-    if let Err(error) = parts.store.process_heartbeat(row).await {
+/// Answers whether the database was there for it.
+async fn say(parts: &Parts, row: &ProcessRow) -> bool {
+    let said = parts.store.process_heartbeat(row).await;
+    if let Err(error) = &said {
         tracing::warn!(%error, "cannot tell the database that this {} is alive", row.role);
     }
+    said.is_ok()
 }
 
 /// The name of this machine, as people know it.

@@ -5,6 +5,7 @@ mod db;
 mod execution;
 mod first_start;
 mod listen;
+mod monitor;
 mod parts;
 mod retention;
 mod roles;
@@ -20,6 +21,7 @@ use crate::config::Config;
 use crate::output;
 use execution::Execution;
 use listen::Listener;
+use monitor::Monitor;
 use parts::Parts;
 use roles::Roles;
 
@@ -43,8 +45,10 @@ pub async fn api(config: &Config) -> Result<()> {
     let tenant = first_start::people(&parts).await?;
     let url = listener.url();
     let credentials = first_start::credentials(&parts, config, tenant, &url).await?;
+    let monitor = Monitor::start(&parts, config, stop.clone())?;
+    monitor.listen(config).await?;
     let execution = Execution::new(&parts, config)?;
-    let mut roles = Roles::new(parts, stop);
+    let mut roles = Roles::new(parts, monitor, stop);
     roles.api(&execution, listener, config)?;
     if let Some(folder) = config.operators() {
         upload_folder(&Client::with(&credentials.url, credentials.token)?, &folder).await?;
@@ -57,7 +61,9 @@ pub async fn api(config: &Config) -> Result<()> {
 pub async fn scheduler(config: &Config) -> Result<()> {
     let stop = stop::token()?;
     let parts = Parts::shared(config, &[Channel::Runs, Channel::Reports], stop.clone()).await?;
-    let mut roles = Roles::new(parts, stop);
+    let monitor = Monitor::start(&parts, config, stop.clone())?;
+    monitor.listen(config).await?;
+    let mut roles = Roles::new(parts, monitor, stop);
     roles.scheduler(config)?;
     output::write("scheduling\n")?;
     roles.ended().await
@@ -67,8 +73,10 @@ pub async fn scheduler(config: &Config) -> Result<()> {
 pub async fn worker(config: &Config) -> Result<()> {
     let stop = stop::token()?;
     let parts = Parts::shared(config, &[Channel::Queue, Channel::Triggers], stop.clone()).await?;
+    let monitor = Monitor::start(&parts, config, stop.clone())?;
+    monitor.listen(config).await?;
     let execution = Execution::new(&parts, config)?;
-    let mut roles = Roles::new(parts, stop);
+    let mut roles = Roles::new(parts, monitor, stop);
     roles.worker(&execution, config)?;
     output::write("working\n")?;
     roles.ended().await

@@ -2,6 +2,7 @@
 
 use airlock_api::{ApiState, ConfigOption, ConfigSection, Settings};
 use airlock_scheduler::{Scheduler, SchedulerOptions};
+use airlock_telemetry::Pulse;
 use airlock_worker::{Worker, WorkerOptions, WorkerParts};
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
@@ -10,19 +11,21 @@ use tokio_util::sync::CancellationToken;
 use super::alive;
 use super::execution::{Execution, Inspector, Tester};
 use super::listen::Listener;
+use super::monitor::Monitor;
 use super::parts::Parts;
 use super::retention;
 use crate::config::{Config, Key, Value};
 
 pub struct Roles {
     parts: Parts,
+    monitor: Monitor,
     stop: CancellationToken,
     tasks: JoinSet<Result<()>>,
 }
 
 impl Roles {
-    pub fn new(parts: Parts, stop: CancellationToken) -> Self {
-        Self { parts, stop, tasks: JoinSet::new() }
+    pub fn new(parts: Parts, monitor: Monitor, stop: CancellationToken) -> Self {
+        Self { parts, monitor, stop, tasks: JoinSet::new() }
     }
 
     pub fn api(&mut self, execution: &Execution, listener: Listener, config: &Config) -> Result<()> {
@@ -35,10 +38,13 @@ impl Roles {
             connection_tester: std::sync::Arc::new(Tester(execution.hooks.clone())),
             wake,
             clock,
+            metrics: std::sync::Arc::new(self.monitor.clone()),
             settings: Settings { exposed_config: exposed(config)?, ..Settings::default() },
         });
         self.tell("api", Vec::new());
-        self.tasks.spawn(listener.serve(airlock_api::router(state), self.stop.clone()));
+        self.monitor.answer_for_all();
+        let router = airlock_api::router(state).merge(self.monitor.probes());
+        self.tasks.spawn(listener.serve(router, self.stop.clone()));
         Ok(())
     }
 
@@ -47,6 +53,7 @@ impl Roles {
             SchedulerOptions { hostname: alive::hostname(), run_lease: config.lease()?, ..SchedulerOptions::default() };
         let scheduler =
             Scheduler::new(self.parts.store.clone(), self.parts.wake.clone(), self.parts.clock.clone(), options);
+        self.monitor.watch([scheduler.pulse()]);
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             scheduler.run(stop).await;
@@ -82,6 +89,7 @@ impl Roles {
             ..WorkerOptions::default()
         };
         let worker = Worker::new(parts, options)?;
+        self.monitor.watch(worker.pulses());
         let stop = self.stop.clone();
         self.tell("worker", config.queues());
         self.tasks.spawn(async move {
@@ -93,7 +101,9 @@ impl Roles {
 
     /// A scheduler tells of itself.
     fn tell(&mut self, role: &'static str, queues: Vec<String>) {
-        let telling = alive::tell(self.parts.clone(), role, queues, self.stop.clone());
+        let pulse = Pulse::new(role);
+        self.monitor.watch([pulse.clone()]);
+        let telling = alive::tell(self.parts.clone(), role, queues, pulse, self.stop.clone());
         self.tasks.spawn(async move {
             telling.await;
             Ok(())

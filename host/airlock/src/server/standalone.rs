@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::execution::Execution;
 use super::listen::Listener;
+use super::monitor::Monitor;
 use super::parts::Parts;
 use super::roles::Roles;
 use super::{first_start, upload};
@@ -31,9 +32,11 @@ impl Standalone {
         let parts = Parts::embedded(config).await?;
         let tenant = first_start::people(&parts).await?;
         let credentials = first_start::credentials(&parts, config, tenant, &listener.url()).await?;
+        let monitor = Monitor::start(&parts, config, stop.clone())?;
+        monitor.listen(config).await?;
         let execution = Execution::new(&parts, config)?;
         let store = parts.store.clone();
-        let mut roles = Roles::new(parts, stop);
+        let mut roles = Roles::new(parts, monitor, stop);
         roles.worker(&execution, config)?;
         roles.scheduler(config)?;
         roles.api(&execution, listener, config)?;

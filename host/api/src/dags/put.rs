@@ -1,3 +1,5 @@
+use std::time::Instant;
+
 use airlock_core::access::{Action, Resource};
 use airlock_core::dag::{Dag, canonical_hash};
 use airlock_core::fault::{Fault, Faults};
@@ -15,6 +17,7 @@ use utoipa::IntoParams;
 use super::catalogue::{catalogue, checked};
 use super::next_runs::following;
 use crate::extract::{Document, Path, Principal, Query};
+use crate::metrics;
 use crate::models::PutDagResponse;
 use crate::problem::{Answer, Problem, ProblemBody, Refusals};
 use crate::state::ApiState;
@@ -48,7 +51,9 @@ pub async fn put_dag(
     let (store, tenant) = (&*state.store, principal.tenant);
     let expected = expected_version(&headers)?;
     let catalogue = catalogue(store, tenant).await?;
+    let began = Instant::now();
     let (document, dag) = checked(document, catalogue).await?;
+    metrics::parsed(began);
     if dag.dag_id != dag_id {
         let detail = format!("the document is of `{}`, the path of `{dag_id}`", dag.dag_id);
         return Err(Problem::faulty(Faults(vec![Fault::new("/dag_id", detail)])));

@@ -1,6 +1,7 @@
 //! `/version` and `/monitor/health`: what anybody may ask.
 
-use airlock_store::Store;
+use airlock_store::StoreResult;
+use airlock_store::health::ProcessRow;
 use axum::Json;
 use axum::extract::State;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -47,7 +48,7 @@ struct SchedulerHealth {
     latest_scheduler_heartbeat: Option<DateTime<Utc>>,
 }
 
-/// Deferred tasks wait in the database: there is no triggerer to be healthy.
+/// Workers do what a triggerer does: its heartbeat is the newest of theirs.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TriggererInfoResponse)]
 struct TriggererHealth {
@@ -55,7 +56,7 @@ struct TriggererHealth {
     latest_triggerer_heartbeat: Option<DateTime<Utc>>,
 }
 
-/// Documents are checked when they are sent: there is no DAG processor either.
+/// Documents are checked when they are sent: there is no DAG processor.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DagProcessorInfoResponse)]
 struct DagProcessorHealth {
@@ -67,27 +68,47 @@ const fn word(healthy: bool) -> Option<&'static str> {
     Some(if healthy { "healthy" } else { "unhealthy" })
 }
 
-/// Whether the database answers, and when a scheduler was last heard of.
+/// Whether the database answers, and when schedulers and workers were last heard of, wherever they are.
 #[utoipa::path(get, path = "/monitor/health", tag = "Monitor", operation_id = "get_health", security(()),
     responses((status = 200, body = Health)))]
 pub async fn get_health(State(state): State<ApiState>) -> Json<Health> {
-    let heartbeat = latest_heartbeat(&*state.store).await;
-    let latest = heartbeat.as_ref().ok().copied().flatten();
+    let processes = processes(&state).await;
+    let is_there = processes.is_ok();
+    let processes = processes.unwrap_or_else(|error| {
+        tracing::error!(%error, "the database is not healthy");
+        Vec::new()
+    });
+    let now = state.now();
+    let (scheduler, worker) = (Heartbeat::of("scheduler", &processes, now), Heartbeat::of("worker", &processes, now));
     Json(Health {
-        metadatabase: BaseHealth { status: word(heartbeat.is_ok()) },
-        scheduler: SchedulerHealth {
-            status: word(latest.is_some_and(|at| state.now() - at < HEALTHY_FOR)),
-            latest_scheduler_heartbeat: latest,
+        metadatabase: BaseHealth { status: word(is_there) },
+        scheduler: SchedulerHealth { status: word(scheduler.is_alive), latest_scheduler_heartbeat: scheduler.latest },
+        triggerer: TriggererHealth {
+            // As in Airflow, where none has ever been there.
+            status: worker.latest.and(word(worker.is_alive)),
+            latest_triggerer_heartbeat: worker.latest,
         },
-        triggerer: TriggererHealth { status: None, latest_triggerer_heartbeat: None },
         dag_processor: DagProcessorHealth { status: None, latest_dag_processor_heartbeat: None },
     })
 }
 
-async fn latest_heartbeat(store: &dyn Store) -> Result<Option<DateTime<Utc>>, ()> {
-    let answer = match store.ping().await {
-        Ok(()) => store.latest_heartbeat("scheduler").await,
-        Err(error) => Err(error),
-    };
-    answer.map_err(|error| tracing::error!(%error, "the database is not healthy"))
+async fn processes(state: &ApiState) -> StoreResult<Vec<ProcessRow>> {
+    // The store that writes, too: a list may come from one that only reads.
+    state.store.ping().await?;
+    state.store.list_processes().await
+}
+
+/// What the processes of a role say together.
+struct Heartbeat {
+    latest: Option<DateTime<Utc>>,
+    /// Whether one of them runs, and has been heard of lately.
+    is_alive: bool,
+}
+
+impl Heartbeat {
+    fn of(role: &str, processes: &[ProcessRow], now: DateTime<Utc>) -> Self {
+        let of_role = || processes.iter().filter(|process| process.role == role);
+        let is_alive = |process: &ProcessRow| process.stopped_at.is_none() && now - process.heartbeat_at < HEALTHY_FOR;
+        Self { latest: of_role().map(|process| process.heartbeat_at).max(), is_alive: of_role().any(is_alive) }
+    }
 }

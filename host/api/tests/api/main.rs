@@ -14,6 +14,7 @@ mod installation;
 mod instances;
 mod isolation;
 mod login;
+mod monitor;
 mod operators;
 mod runs;
 mod settings;

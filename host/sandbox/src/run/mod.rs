@@ -51,6 +51,8 @@ pub enum Entry {
 pub struct CallReport {
     pub result: TryResult,
     pub usage: Usage,
+    /// What the call was ended by, where the cause is a limit that it met while it ran.
+    pub limit: Option<Limit>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,7 +72,7 @@ pub struct Usage {
 impl CallReport {
     pub(crate) fn failed(cause: FailureCause, retryable: bool, message: String) -> Self {
         let failure = Failure::new(cause, retryable, message);
-        Self { result: TryResult::Failure(failure), usage: Usage::default() }
+        Self { result: TryResult::Failure(failure), usage: Usage::default(), limit: None }
     }
 
     pub(crate) fn cancelled() -> Self {
@@ -117,6 +119,7 @@ pub(crate) enum Answer {
 pub(crate) enum Ended {
     Cancelled,
     Failed(Failure),
+    AtLimit(Limit, Failure),
 }
 
 /// Everything that guests may import.
@@ -149,11 +152,11 @@ pub(crate) async fn ask(
             () = cancel.cancelled() => Err(Ended::Cancelled),
             answer = tokio::time::timeout(Duration::from_millis(limits.wall_ms), conversation) => match answer {
                 Ok(Ok(answer)) => Ok(answer),
-                Ok(Err(error)) => Err(Ended::Failed(report::ended(&error, &limits, runtime.options.stack_bytes, &output.finish()))),
+                Ok(Err(error)) => Err(report::ended(&error, &limits, runtime.options.stack_bytes, &output.finish())),
                 Err(_) => {
                     let reached = started.elapsed().as_millis().try_into().unwrap_or(u64::MAX);
                     let limit = LimitReached::new(Limit::Wall, limits.wall_ms, reached, "running");
-                    Err(Ended::Failed(report::limit_failure(&limit)))
+                    Err(Ended::AtLimit(Limit::Wall, report::limit_failure(&limit)))
                 }
             },
         }

@@ -7,6 +7,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
+use super::Ended;
 use super::deferral::deferral;
 use crate::bindings::exports::airlock::operator::task;
 use crate::host::moment;
@@ -79,14 +80,14 @@ pub(crate) fn limit_failure(limit: &LimitReached) -> Failure {
 }
 
 /// Why a guest did not come to an answer. `last_errors` are its last lines on standard error.
-pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize, last_errors: &str) -> Failure {
+pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize, last_errors: &str) -> Ended {
     let frames = backtrace(error);
     if let Some(limit) = limit_of(error, limits, stack_bytes) {
-        return Failure { backtrace: frames, ..limit_failure(&limit) };
+        return Ended::AtLimit(limit.limit, Failure { backtrace: frames, ..limit_failure(&limit) });
     }
     if error.is::<PoolConcurrencyLimitError>() {
         let message = format!("the host has no room for another instance: {error}");
-        return Failure::new(FailureCause::Host, true, message);
+        return Ended::Failed(Failure::new(FailureCause::Host, true, message));
     }
     let mut message = match (error.downcast_ref::<I32Exit>(), error.downcast_ref::<Trap>()) {
         (Some(I32Exit(code)), _) => format!("the module ended itself by `exit({code})`"),
@@ -102,10 +103,10 @@ pub(crate) fn ended(error: &wasmtime::Error, limits: &Limits, stack_bytes: usize
         message.push_str(last_errors);
         backtrace = format!("{last_errors}\n{backtrace}");
     }
-    Failure {
+    Ended::Failed(Failure {
         backtrace: (!backtrace.is_empty()).then(|| clipped(backtrace, BACKTRACE_BYTES)),
         ..Failure::new(FailureCause::Trap, true, clipped(message, MESSAGE_BYTES))
-    }
+    })
 }
 
 /// Our own limits are errors of a type of ours. Those that the runtime enforces by itself are known by type where it has

@@ -1,10 +1,15 @@
 //! Which processes are alive.
 
+use airlock_core::state::TaskState;
 use uuid::Uuid;
 
-use super::fixture::at;
+use super::actors::{Driver, Worker};
+use super::fixture::{at, dag, move_to, new_run, put_dag, run_of, success, tenant};
 use crate::Store;
-use crate::health::ProcessRow;
+use crate::driving::RunChange;
+use crate::health::{Load, PoolLoad, ProcessRow};
+use crate::queue::QueueDepth;
+use crate::settings::{DEFAULT_POOL, PoolRow};
 
 fn process(role: &str, started: i64) -> ProcessRow {
     ProcessRow {
@@ -35,4 +40,50 @@ pub async fn a_process_is_known_by_its_heartbeats(store: &dyn Store) {
 
     assert_eq!(store.forget_processes(at(3)).await.unwrap(), 1);
     assert_eq!(store.list_processes().await.unwrap(), [first, worker]);
+}
+
+pub async fn the_load_is_that_of_all_tenants(store: &dyn Store) {
+    store.check_migrations().await.unwrap();
+    let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
+    let pool = |name: &str, slots, include_deferred| PoolRow {
+        name: name.to_owned(),
+        slots,
+        description: None,
+        include_deferred,
+    };
+    store.put_pool(acme, &pool(DEFAULT_POOL, 10, true)).await.unwrap();
+    store.put_pool(beta, &pool(DEFAULT_POOL, -1, false)).await.unwrap();
+    store.create_pool(acme, &pool("small", 1, false)).await.unwrap();
+    let idle = Load { pools: PoolLoad { open: 11, ..PoolLoad::default() }, ..Load::default() };
+    assert_eq!(store.load().await.unwrap(), idle, "a pool without bound has no open slots");
+
+    let mut document = dag("sales", &["a", "b", "c", "d", "e"]);
+    document.tasks[1].pool_slots = 2;
+    document.tasks[1].queue = "gpu".to_owned();
+    document.tasks[2].pool = "small".to_owned();
+    document.tasks[2].pool_slots = 3;
+    put_dag(store, acme, &document).await;
+    store.create_run(&new_run(acme, "sales", "one")).await.unwrap();
+    let (driver, worker) = (Driver::new(store), Worker::new(store));
+    let (run, instances) = driver.start(1).await;
+    driver.admit(&run, &[&instances[0], &instances[1], &instances[2]], 2).await;
+    let claimed = worker.claim(1, 3).await.pop().unwrap();
+    assert_eq!(claimed.task_id, "a");
+    let moves = vec![move_to(&instances[3], Some(TaskState::Deferred), 4)];
+    driver.change(&run, RunChange { moves, ..RunChange::default() }, 4).await;
+    run_of(store, beta, "costs", "one", &["f"]).await;
+
+    let depth = |queue: &str, queued, running| QueueDepth { queue: queue.to_owned(), queued, running };
+    let load = Load {
+        queues: vec![depth("default", 1, 1), depth("gpu", 1, 0)],
+        // Of 10 slots, one runs, two are queued, and one is deferred in a pool that counts it; `small` has less than was taken.
+        pools: PoolLoad { open: 6, queued: 5, running: 1, scheduled: 1, deferred: 1 },
+        queued_runs: 1,
+        running_runs: 1,
+        deferred: 1,
+    };
+    assert_eq!(store.load().await.unwrap(), load);
+    worker.report(&claimed, success(), 5).await;
+    let pools = store.load().await.unwrap().pools;
+    assert_eq!((pools.open, pools.running), (6, 1), "what is not settled holds its slots");
 }

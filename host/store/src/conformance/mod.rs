@@ -56,6 +56,7 @@ macro_rules! conformance {
             ]
             health: [
                 a_process_is_known_by_its_heartbeats,
+                the_load_is_that_of_all_tenants,
             ]
             audit: [
                 what_was_done_is_kept_and_found,

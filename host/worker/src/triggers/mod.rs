@@ -83,7 +83,8 @@ impl Shared {
 
     async fn claim_triggers(&self, limit: usize) -> Vec<ClaimedTrigger> {
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let claimed = self.parts.store.claim_triggers(limit, self.now(), self.now() + LEASE).await;
+        let claim = self.parts.store.claim_triggers(limit, self.now(), self.now() + LEASE);
+        let claimed = self.metrics.claim_triggers.timed(claim).await;
         claimed.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot claim triggers; trying again");
             Vec::new()
@@ -101,6 +102,7 @@ impl Shared {
     }
 
     async fn look_at(&self, claimed: &ClaimedTrigger) {
+        self.metrics.trigger_looks.increment(1);
         let services = TryServices::of_trigger(self, claimed);
         let seen = match serde_json::from_value::<Trigger>(claimed.trigger.clone()) {
             Ok(trigger) => {
@@ -162,6 +164,9 @@ impl Shared {
     }
 
     async fn conclude(&self, claimed: &ClaimedTrigger, saw: String, outcome: LookOutcome) {
+        if let LookOutcome::Over(event) = &outcome {
+            self.metrics.wait_over(event);
+        }
         let is_over = matches!(outcome, LookOutcome::Over(_));
         let look = Look {
             tenant: claimed.run.tenant,

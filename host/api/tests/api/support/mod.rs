@@ -7,7 +7,7 @@ mod run;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use airlock_api::{ApiState, ConnectionTester, OpenConnection, Parts, Settings, hash_password};
+use airlock_api::{ApiState, ConnectionTester, MetricsSource, OpenConnection, Parts, Settings, hash_password};
 use airlock_blobs::Blobs;
 use airlock_core::access::Role;
 use airlock_core::id::TenantId;
@@ -82,6 +82,16 @@ impl ConnectionTester for EchoTester {
     }
 }
 
+/// The binary answers with what it has measured.
+struct FixedMetrics;
+
+#[async_trait]
+impl MetricsSource for FixedMetrics {
+    async fn text(&self) -> String {
+        "airlock_measured 1\n".to_owned()
+    }
+}
+
 impl Server {
     /// A server with the tenants `default` and `other`, each with the users `admin`, `op`, `user` and `viewer`.
     pub async fn start() -> Self {
@@ -101,6 +111,7 @@ impl Server {
             connection_tester: Arc::new(EchoTester),
             wake: Wake::default(),
             clock: Arc::new(move || *clock.lock().unwrap()),
+            metrics: Arc::new(FixedMetrics),
             settings,
         });
         let server = Self { router: airlock_api::router(state), store, blobs, now };
