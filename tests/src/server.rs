@@ -116,7 +116,9 @@ impl Server {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         // Nothing of the developer's own settings.
-        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("AIRLOCK_")) {
+        for (name, _) in
+            std::env::vars().filter(|(name, _)| ["AIRLOCK_", "OTEL_"].iter().any(|prefix| name.starts_with(prefix)))
+        {
             command.env_remove(name);
         }
         command.current_dir(self.home.path()).args(arguments);
@@ -130,7 +132,9 @@ impl Server {
             command.env("AIRLOCK_DATABASE_URL", database.url());
         }
         for (name, value) in &self.settings {
-            command.env(format!("AIRLOCK_{}", name.to_uppercase()), value);
+            // Those of OpenTelemetry are no settings of ours, and have their own names.
+            let is_ours = !name.starts_with("OTEL_");
+            command.env(if is_ours { format!("AIRLOCK_{}", name.to_uppercase()) } else { name.clone() }, value);
         }
         command
     }

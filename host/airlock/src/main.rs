@@ -10,6 +10,7 @@ mod local;
 mod logging;
 mod output;
 mod server;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -19,6 +20,7 @@ use clap::Parser;
 use cli::{Cli, Command};
 use commands::Session;
 use config::{Config, Sources};
+use traces::Traces;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,13 +36,19 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     let config = Config::load(&sources(&cli))?;
-    logging::start(&config, is_server(&cli.command))?;
     // One TLS library with one provider; a second call, which says that there is one already, changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    let role = server_role(&cli.command);
+    let traces = role.map(Traces::start).transpose()?.flatten();
+    logging::start(&config, role.is_some(), traces.as_ref())?;
     let session = Session { output: config.output()?, config };
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    runtime.block_on(commands::run(cli.command, &session))
+    let ended = runtime.block_on(commands::run(cli.command, &session));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    ended
 }
 
 fn sources(cli: &Cli) -> Sources {
@@ -68,6 +76,12 @@ fn server_flags(command: &Command) -> Option<&cli::ServerFlags> {
     }
 }
 
-fn is_server(command: &Command) -> bool {
-    matches!(command, Command::Standalone(_) | Command::Api(_) | Command::Scheduler(_) | Command::Worker(_))
+fn server_role(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Standalone(_) => Some("standalone"),
+        Command::Api(_) => Some("api"),
+        Command::Scheduler(_) => Some("scheduler"),
+        Command::Worker(_) => Some("worker"),
+        _ => None,
+    }
 }

@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::time::Duration;
 
+use airlock_telemetry::trace;
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, StatusCode};
@@ -13,6 +14,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::trace::TraceLayer;
 use tracing::Span;
+use tracing::field::Empty;
 
 use crate::alternatives::Alternatives;
 use crate::metrics::measure;
@@ -42,11 +44,33 @@ pub fn before(router: Router, alternatives: Alternatives) -> Router {
 fn span(request: &Request) -> Span {
     let route = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let request_id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    tracing::info_span!("api.request", http.method = %request.method(), http.route = route, request.id = request_id)
+    let span = tracing::info_span!(
+        "api.request",
+        http.method = %request.method(),
+        http.route = route,
+        request.id = request_id,
+        otel.name = Empty,
+        otel.kind = Empty,
+        otel.status_code = Empty,
+        http.response.status_code = Empty,
+    );
+    if trace::is_on() {
+        span.record("otel.name", format!("{} {route}", request.method()));
+        span.record("otel.kind", "server");
+        let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+        trace::go_on(&span, header("traceparent"), header("tracestate"));
+    }
+    span
 }
 
-fn answered<B>(response: &axum::http::Response<B>, latency: Duration, _: &Span) {
+fn answered<B>(response: &axum::http::Response<B>, latency: Duration, span: &Span) {
     let (status, micros) = (response.status().as_u16(), latency.as_micros());
+    if trace::is_on() {
+        span.record("http.response.status_code", status);
+        if response.status().is_server_error() {
+            trace::failed(span);
+        }
+    }
     tracing::debug!(http.status = status, "answered with {status} after {micros} µs");
 }
 

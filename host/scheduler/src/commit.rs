@@ -75,7 +75,7 @@ impl Scheduler {
     fn measure(&mut self, batch: &Batch, committed: &Committed) {
         let now = self.now();
         for (key, _, change) in batch.changes.iter().filter(|(key, _, _)| !committed.overtaken.contains(key)) {
-            self.metrics.committed(change, self.held.runs.get_mut(key), now);
+            self.metrics.committed(*key, change, self.held.runs.get_mut(key), now);
         }
         let changes = batch.changes.iter().map(|(_, _, change)| change.moves.len() + change.create.len()).sum();
         self.metrics.commit_size(changes, committed.admitted.len());
@@ -103,7 +103,7 @@ impl Scheduler {
                 if let Some(held) = self.held.runs.get_mut(key)
                     && let Some(ready_at) = held.stages.queued(*instance, now)
                 {
-                    self.metrics.queued(ready_at, now);
+                    self.metrics.queued(*key, held, *instance, (ready_at, now));
                 }
                 let admitted = Event::Admitted { instance: *instance, try_number: *try_number };
                 self.held.tell(*key, admitted, now, &mut round);

@@ -14,7 +14,7 @@ impl Scheduler {
         let Some(held) = self.held.forget(key) else { return Ok(()) };
         let (dag_id, run_id) = (&held.dag_id, &held.run_id);
         let (state, reason) = outcome;
-        self.metrics.finished(&held, state, self.now());
+        self.metrics.finished(key, &held, state, self.now());
         let why = match reason {
             FinishReason::Done => "",
             FinishReason::TimedOut => ": its dagrun_timeout is over",

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use airlock_core::id::RunKey;
 use airlock_core::run::RunChange;
 use airlock_core::state::{RunState, RunType, TaskState};
 use airlock_store::driving::LoadedRun;
@@ -11,8 +12,10 @@ use airlock_telemetry::catalogue::{
     RUNS_OVERTAKEN, RUNS_TAKEN_OVER, SCHEDULE_DELAY, SCHEDULED_DURATION, SCHEDULER_HEARTBEAT, SCHEDULER_LOOP_DURATION,
     SETTLE_SECONDS, TASKS_EXECUTABLE, TASKS_STARVING, TI_FAILURES, TI_SUCCESSES,
 };
+use airlock_telemetry::trace::RunTrace;
 use airlock_telemetry::{Counter, Gauge, Histogram, Transaction};
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::held::HeldRun;
 
@@ -102,7 +105,8 @@ impl Metrics {
     }
 
     /// What a commit has applied to a run.
-    pub fn committed(&self, change: &RunChange, held: Option<&mut HeldRun>, now: DateTime<Utc>) {
+    pub fn committed(&self, key: RunKey, change: &RunChange, held: Option<&mut HeldRun>, now: DateTime<Utc>) {
+        let trace = held.as_ref().and_then(|held| RunTrace::of(key, &held.dag_id, &held.run_id));
         let mut stages = held.map(|held| &mut held.stages);
         for moved in &change.moves {
             let Some(settles) = &moved.settles else { continue };
@@ -118,6 +122,16 @@ impl Metrics {
             if let (Some(queued_at), Some(started_at)) = (queued_at, settles.started_at) {
                 self.queued_duration.record(seconds(queued_at, started_at));
             }
+            if let Some(trace) = &trace {
+                let of = [
+                    ("airlock.instance", moved.instance.to_string()),
+                    ("airflow.try_number", moved.to_try.to_string()),
+                ];
+                if let (Some(queued_at), Some(started_at)) = (queued_at, settles.started_at) {
+                    trace.record("queued", queued_at.into(), started_at.into(), &of);
+                }
+                trace.record("settle", settles.ended_at.into(), now.into(), &of);
+            }
         }
     }
 
@@ -130,11 +144,18 @@ impl Metrics {
         }
     }
 
-    pub fn queued(&self, ready_at: DateTime<Utc>, now: DateTime<Utc>) {
+    pub fn queued(&self, key: RunKey, held: &HeldRun, instance: Uuid, (ready_at, now): (DateTime<Utc>, DateTime<Utc>)) {
         self.scheduled_duration.record(seconds(ready_at, now));
+        if let Some(trace) = RunTrace::of(key, &held.dag_id, &held.run_id) {
+            trace.record("scheduled", ready_at.into(), now.into(), &[("airlock.instance", instance.to_string())]);
+        }
     }
 
-    pub fn finished(&self, held: &HeldRun, state: RunState, now: DateTime<Utc>) {
+    pub fn finished(&self, key: RunKey, held: &HeldRun, state: RunState, now: DateTime<Utc>) {
+        if let (Some(trace), Some(from)) = (RunTrace::of(key, &held.dag_id, &held.run_id), held.stages.run_started_at) {
+            let of = [("airflow.dag_id", held.dag_id.clone()), ("airflow.run_id", held.run_id.clone())];
+            trace.ended(from.into(), now.into(), state == RunState::Failed, &of);
+        }
         let duration = if state == RunState::Failed { &self.duration_failed } else { &self.duration_success };
         if let Some(started_at) = held.stages.run_started_at {
             duration.record(seconds(started_at, now));

@@ -289,6 +289,21 @@ mod tests {
     }
 
     #[test]
+    fn example_rules_ask_for_metrics_that_there_are() {
+        let rules = include_str!("../../../examples/monitoring/alerts.yaml");
+        let expressions = rules.lines().filter_map(|line| line.trim().strip_prefix("expr: "));
+        let words =
+            expressions.flat_map(|line| line.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_'));
+        let mut asked = 0;
+        for word in words.filter(|word| word.starts_with("airlock_") || word.starts_with("airflow_")) {
+            let family = word.strip_suffix("_bucket").unwrap_or(word);
+            assert!(METRICS.iter().any(|metric| metric.name == family), "{word}");
+            asked += 1;
+        }
+        assert!(asked > 5, "the rules ask for something");
+    }
+
+    #[test]
     fn names_are_fit_for_prometheus_and_differ() {
         for (place, metric) in METRICS.iter().enumerate() {
             let fits =

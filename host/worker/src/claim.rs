@@ -21,11 +21,13 @@ use async_trait::async_trait;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::definitions::Definitions;
 use crate::heartbeat::Stop;
 use crate::options::WorkerOptions;
 use crate::shell::{Runner, Shell};
+use crate::spans;
 
 /// What a worker is made of; everything is shared with the rest of the process.
 #[derive(Clone)]
@@ -215,11 +217,13 @@ async fn run_one(shell: Arc<Shell>, runner: Arc<dyn Runner>, claimed: ClaimedTry
 #[async_trait]
 impl Runner for Shared {
     async fn run_try(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
-        self.try_once(claimed, stop).await
+        let span = spans::of_try(&claimed, &self.options.hostname);
+        self.try_once(claimed, stop).instrument(span).await
     }
 
     async fn run_callback(self: Arc<Self>, claimed: &ClaimedCallback, stop: &Stop) -> Option<CallbackEnd> {
-        self.call_back(claimed, stop).await
+        let span = spans::of_callback(&claimed.row, &self.options.hostname);
+        self.call_back(claimed, stop).instrument(span).await
     }
 
     async fn watch_triggers(self: Arc<Self>, shutdown: CancellationToken) {

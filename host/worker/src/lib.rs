@@ -20,6 +20,7 @@ mod prepare;
 mod report;
 mod services;
 mod shell;
+mod spans;
 mod trial;
 mod triggers;
 

@@ -8,7 +8,10 @@ use airlock_sandbox::capability::Capabilities;
 use airlock_sandbox::capability::task::{LogLevel, LogRecord, LogSource, TaskServices};
 use airlock_sandbox::{Call, Entry};
 use airlock_store::queue::{ClaimedTry, TryReport};
+use airlock_telemetry::trace::{self, traced};
+use airlock_telemetry::work_span;
 use serde_json::{Map, Value};
+use tracing::{Instrument, Span};
 
 use crate::claim::Shared;
 use crate::heartbeat::{Stop, StopReason};
@@ -23,7 +26,7 @@ impl Shared {
         let mut rendered_fields = None;
         let mut xcoms = Vec::new();
         let claimed_at = Instant::now();
-        let prepared = self.prepare(&claimed, &services).await;
+        let prepared = traced(work_span!("prepare"), self.prepare(&claimed, &services)).await;
         self.metrics.start.record(claimed_at.elapsed().as_secs_f64());
         let result = match prepared {
             Err(failure) => TryResult::Failure(failure),
@@ -41,6 +44,7 @@ impl Shared {
             _ => Some(services.masked(result)),
         };
         if let Some(TryResult::Failure(failure)) = &result {
+            trace::failed(&Span::current());
             services.say(LogLevel::Error, &failure.message);
         }
         // Whoever learns of the result must find the log whole.
@@ -90,7 +94,7 @@ impl Shared {
         };
         let cancel = call.cancel.clone();
         let began = Instant::now();
-        let mut running = std::pin::pin!(self.parts.sandbox.call(call));
+        let mut running = std::pin::pin!(self.parts.sandbox.call(call).instrument(work_span!("sandbox")));
         let report = match limit.zip(left) {
             None => running.await,
             Some((limit, left)) => match tokio::time::timeout(left, &mut running).await {

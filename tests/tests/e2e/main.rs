@@ -24,6 +24,7 @@ mod schedules;
 mod slots;
 mod templates;
 mod tenants;
+mod traces;
 mod triggers;
 mod watching;
 mod why;

@@ -25,6 +25,7 @@ use monitor::Monitor;
 use parts::Parts;
 use roles::Roles;
 
+pub use alive::hostname;
 pub use db::run as db;
 pub use standalone::Standalone;
 pub use upload::{folder as upload_folder, module as upload};

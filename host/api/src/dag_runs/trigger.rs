@@ -1,8 +1,11 @@
+use std::time::SystemTime;
+
 use airlock_core::access::{Action, Resource};
 use airlock_core::dag::{Dag, RequestError, RunRequest, Schedule, requested_run};
 use airlock_core::state::{RunType, TriggeredBy};
 use airlock_core::timetable::{DataInterval, LONGEST_KEY, Partition};
 use airlock_store::runs::NewRun;
+use airlock_telemetry::trace::RunTrace;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, header};
@@ -29,12 +32,16 @@ pub async fn trigger_dag_run(
     headers: HeaderMap,
     ValidJson(body): ValidJson<TriggerBody>,
 ) -> Answer<Json<DagRunResponse>> {
+    let began = SystemTime::now();
     principal.may(Action::Create, Resource::DagRun)?;
     let store = &*state.store;
     let row = lookup::dag(store, principal.tenant, &dag_id).await?;
     let triggered_by = if headers.contains_key(header::REFERER) { TriggeredBy::Ui } else { TriggeredBy::RestApi };
     let run = new_run(&principal, &row.dag, (RunType::Manual, triggered_by), body, state.now())?;
     let created = store.create_run(&run).await?;
+    if let Some(trace) = RunTrace::of(created.key, &created.dag_id, &created.run_id) {
+        trace.triggered(began, &[("airflow.dag_id", dag_id), ("airflow.run_id", created.run_id.clone())]);
+    }
     state.wake.runs().raise();
     response(store, principal.tenant, created).await.map(Json)
 }

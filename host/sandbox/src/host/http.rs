@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use airlock_telemetry::call_span;
+use airlock_telemetry::trace::{self, traced};
 use bytes::Bytes;
 use url::Url;
 use wasmtime::component::Resource;
@@ -52,7 +54,15 @@ impl Host for CallState {
         if let Err(error) = self.require_http(&request) {
             return Ok(Err(error));
         }
-        let request = HttpRequest {
+        // Who answers is what a trace may know: paths and queries carry what is nobody's business.
+        let host = Url::parse(&request.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+        let span = call_span!(
+            "http.send",
+            http.request.method = request.method,
+            server.address = host,
+            airflow.conn_id = request.conn_id
+        );
+        let mut request = HttpRequest {
             conn_id: request.conn_id,
             method: request.method,
             url: request.url,
@@ -61,7 +71,12 @@ impl Host for CallState {
             timeout: request.timeout_ms.map(|milliseconds| Duration::from_millis(milliseconds.into())),
             max_redirects: request.max_redirects,
         };
-        match self.capabilities.http.send(&self.caller, request).await {
+        if let Some(traceparent) = span.in_scope(trace::traceparent)
+            && !request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("traceparent"))
+        {
+            request.headers.push(("traceparent".to_owned(), traceparent));
+        }
+        match traced(span, self.capabilities.http.send(&self.caller, request)).await {
             Ok(response) => Ok(Ok(self.open(Response(response))?)),
             Err(error) => Ok(Err(error.into())),
         }

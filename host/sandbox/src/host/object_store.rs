@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use airlock_telemetry::call_span;
+use airlock_telemetry::trace::traced;
 use bytes::Bytes;
 use wasmtime::component::Resource;
 
@@ -64,7 +66,8 @@ impl HostBucket for CallState {
         if let Err(denied) = self.caller.require(&format!("connections:use:{conn_id}")) {
             return Ok(Err(ObjectError::Denied(denied)));
         }
-        match self.capabilities.object_store.open(&self.caller, &conn_id, name.as_deref()).await {
+        let span = call_span!("objects.open", airflow.conn_id = conn_id);
+        match traced(span, self.capabilities.object_store.open(&self.caller, &conn_id, name.as_deref())).await {
             Ok(bucket) => Ok(Ok(CallState::open(self, Bucket(bucket))?)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -75,7 +78,7 @@ impl HostBucket for CallState {
         bucket: Resource<Bucket>,
         key: String,
     ) -> wasmtime::Result<Result<Option<ObjectMeta>, ObjectError>> {
-        let found = self.bucket(&bucket)?.head(&key).await;
+        let found = traced(call_span!("objects.head"), self.bucket(&bucket)?.head(&key)).await;
         Ok(found.map(|found| found.as_ref().map(meta)).map_err(Into::into))
     }
 
@@ -93,7 +96,7 @@ impl HostBucket for CallState {
             start_after: options.start_after,
             limit: options.limit as usize,
         };
-        let page = self.bucket(&bucket)?.list(options).await;
+        let page = traced(call_span!("objects.list"), self.bucket(&bucket)?.list(options)).await;
         Ok(page.map(|page| page.iter().map(meta).collect()).map_err(Into::into))
     }
 
@@ -104,7 +107,7 @@ impl HostBucket for CallState {
         range: Option<Range>,
     ) -> wasmtime::Result<Result<Resource<Reader>, ObjectError>> {
         let (offset, length) = range.map_or((0, None), |range| (range.offset, range.length));
-        match self.bucket(&bucket)?.get(&key, offset, length).await {
+        match traced(call_span!("objects.get"), self.bucket(&bucket)?.get(&key, offset, length)).await {
             Ok(reader) => Ok(Ok(CallState::open(self, Reader(reader))?)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -117,7 +120,7 @@ impl HostBucket for CallState {
         options: PutOptions,
     ) -> wasmtime::Result<Result<Resource<Writer>, ObjectError>> {
         let options = capability::PutOptions { content_type: options.content_type, if_absent: options.if_absent };
-        match self.bucket(&bucket)?.put(&key, options).await {
+        match traced(call_span!("objects.put"), self.bucket(&bucket)?.put(&key, options)).await {
             Ok(writer) => Ok(Ok(CallState::open(self, Writer(Some(writer)))?)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -129,11 +132,11 @@ impl HostBucket for CallState {
         from: String,
         to: String,
     ) -> wasmtime::Result<Result<(), ObjectError>> {
-        Ok(self.bucket(&bucket)?.copy(&from, &to).await.map_err(Into::into))
+        Ok(traced(call_span!("objects.copy"), self.bucket(&bucket)?.copy(&from, &to)).await.map_err(Into::into))
     }
 
     async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), ObjectError>> {
-        Ok(self.bucket(&bucket)?.delete(&key).await.map_err(Into::into))
+        Ok(traced(call_span!("objects.delete"), self.bucket(&bucket)?.delete(&key)).await.map_err(Into::into))
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
@@ -171,7 +174,10 @@ impl HostWriter for CallState {
     async fn finish(&mut self, writer: Resource<Writer>) -> wasmtime::Result<Result<ObjectMeta, ObjectError>> {
         self.host_calls += 1;
         Ok(match self.table.get_mut(&writer)?.0.take() {
-            Some(writer) => writer.finish().await.map(|written| meta(&written)).map_err(Into::into),
+            Some(writer) => traced(call_span!("objects.finish"), writer.finish())
+                .await
+                .map(|written| meta(&written))
+                .map_err(Into::into),
             None => Err(ObjectError::Invalid("this writer is finished: open another".to_owned())),
         })
     }

@@ -1,3 +1,5 @@
+use airlock_telemetry::call_span;
+use airlock_telemetry::trace::traced;
 use wasmtime::component::Resource;
 
 use crate::bindings::airlock::operator::sql::{Column, DatabaseError, Host, HostRows, HostSession, SqlError, Value};
@@ -74,7 +76,8 @@ impl HostSession for CallState {
         if let Err(denied) = self.caller.require(&format!("connections:use:{conn_id}")) {
             return Ok(Err(SqlError::Denied(denied)));
         }
-        match self.capabilities.sql.open(&self.caller, &conn_id).await {
+        let span = call_span!("sql.open", airflow.conn_id = conn_id);
+        match traced(span, self.capabilities.sql.open(&self.caller, &conn_id)).await {
             Ok(session) => Ok(Ok(CallState::open(self, Session(session))?)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -97,7 +100,8 @@ impl HostSession for CallState {
     ) -> wasmtime::Result<Result<Resource<Rows>, SqlError>> {
         self.host_calls += 1;
         let parameters = parameters.into_iter().map(Into::into).collect();
-        match self.table.get_mut(&session)?.0.query(statement, parameters).await {
+        let session = &mut self.table.get_mut(&session)?.0;
+        match traced(call_span!("sql.query"), session.query(statement, parameters)).await {
             Ok(rows) => Ok(Ok(CallState::open(self, Rows(rows))?)),
             Err(error) => Ok(Err(error.into())),
         }
@@ -111,22 +115,26 @@ impl HostSession for CallState {
     ) -> wasmtime::Result<Result<u64, SqlError>> {
         self.host_calls += 1;
         let parameters = parameters.into_iter().map(Into::into).collect();
-        Ok(self.table.get_mut(&session)?.0.execute(statement, parameters).await.map_err(Into::into))
+        let session = &mut self.table.get_mut(&session)?.0;
+        Ok(traced(call_span!("sql.execute"), session.execute(statement, parameters)).await.map_err(Into::into))
     }
 
     async fn begin(&mut self, session: Resource<Session>) -> wasmtime::Result<Result<(), SqlError>> {
         self.host_calls += 1;
-        Ok(self.table.get_mut(&session)?.0.begin().await.map_err(Into::into))
+        let session = &mut self.table.get_mut(&session)?.0;
+        Ok(traced(call_span!("sql.begin"), session.begin()).await.map_err(Into::into))
     }
 
     async fn commit(&mut self, session: Resource<Session>) -> wasmtime::Result<Result<(), SqlError>> {
         self.host_calls += 1;
-        Ok(self.table.get_mut(&session)?.0.commit().await.map_err(Into::into))
+        let session = &mut self.table.get_mut(&session)?.0;
+        Ok(traced(call_span!("sql.commit"), session.commit()).await.map_err(Into::into))
     }
 
     async fn rollback(&mut self, session: Resource<Session>) -> wasmtime::Result<Result<(), SqlError>> {
         self.host_calls += 1;
-        Ok(self.table.get_mut(&session)?.0.rollback().await.map_err(Into::into))
+        let session = &mut self.table.get_mut(&session)?.0;
+        Ok(traced(call_span!("sql.rollback"), session.rollback()).await.map_err(Into::into))
     }
 
     async fn drop(&mut self, session: Resource<Session>) -> wasmtime::Result<()> {
@@ -148,7 +156,8 @@ impl HostRows for CallState {
         self.host_calls += 1;
         let max_bytes = self.read_size(u32::MAX);
         let max_rows = usize::try_from(max).unwrap_or(usize::MAX);
-        Ok(match self.table.get_mut(&rows)?.0.next(max_rows, max_bytes).await {
+        let rows = &mut self.table.get_mut(&rows)?.0;
+        Ok(match traced(call_span!("sql.next"), rows.next(max_rows, max_bytes)).await {
             Ok(rows) => Ok(rows.into_iter().map(|row| row.into_iter().map(Into::into).collect()).collect()),
             Err(error) => Err(error.into()),
         })

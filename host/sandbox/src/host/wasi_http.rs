@@ -8,9 +8,11 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use airlock_telemetry::call_span;
+use airlock_telemetry::trace::{self, traced};
 use bytes::Bytes;
 use http::uri::Scheme;
-use http::{Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
@@ -61,12 +63,21 @@ impl WasiHttpView for CallState {
 impl WasiHttpHooks for Outgoing {
     fn send_request(
         &mut self,
-        request: Request<WasiBody>,
+        mut request: Request<WasiBody>,
         options: Option<RequestOptions>,
         _processed: Io,
     ) -> Box<dyn Future<Output = Result<(Response<WasiBody>, Io), Error>> + Send> {
         let outgoing = self.clone();
-        Box::new(async move { outgoing.send(request, options.unwrap_or_default()).await })
+        let span = call_span!(
+            "http.send",
+            http.request.method = request.method().as_str(),
+            server.address = request.uri().host()
+        );
+        let traceparent = span.in_scope(trace::traceparent).and_then(|value| HeaderValue::try_from(value).ok());
+        if let Some(traceparent) = traceparent {
+            request.headers_mut().entry("traceparent").or_insert(traceparent);
+        }
+        Box::new(async move { traced(span, outgoing.send(request, options.unwrap_or_default())).await })
     }
 
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {

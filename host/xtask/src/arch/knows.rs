@@ -13,7 +13,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("airlock-store", &["airlock-core"]),
     ("airlock-store-sqlite", &["airlock-core", "airlock-store"]),
     ("airlock-store-postgres", &["airlock-core", "airlock-store"]),
-    ("airlock-sandbox", &["airlock-core"]),
+    ("airlock-sandbox", &["airlock-core", "airlock-telemetry"]),
     ("airlock-hooks", &["airlock-core", "airlock-sandbox"]),
     ("airlock-scheduler", &["airlock-core", "airlock-store", "airlock-telemetry"]),
     (
