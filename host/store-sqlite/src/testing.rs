@@ -42,8 +42,17 @@ impl SqliteStore {
     ///
     /// Those of [`SqliteStore::open`] and [`SqliteStore::migrate`].
     pub async fn in_temporary_folder() -> StoreResult<TemporaryStore> {
+        Self::in_temporary_folder_with(&SqliteOptions::default()).await
+    }
+
+    /// As [`SqliteStore::in_temporary_folder`], with other options.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub async fn in_temporary_folder_with(options: &SqliteOptions) -> StoreResult<TemporaryStore> {
         let folder = TempDir::new().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-        let store = Self::open(&folder.path().join("airlock.db"), &SqliteOptions::default()).await?;
+        let store = Self::open(&folder.path().join("airlock.db"), options).await?;
         store.migrate().await?;
         Ok(TemporaryStore { store: Arc::new(store), folder })
     }

@@ -189,7 +189,8 @@ pub trait Driving: Send + Sync {
     async fn load_run(&self, key: RunKey) -> StoreResult<Option<LoadedRun>>;
     /// What the run before this one left, for tasks with `depends_on_past`: the run of the same DAG with the greatest logical date
     /// before this run's, whatever its state; with `automated`, only runs that are not manual count. A run without a logical
-    /// date has no past. `tasks` are the task ids that are asked for.
+    /// date has no past. Where the run before has not begun, the tasks of it that are asked for are undecided, and not missing. `tasks` are
+    /// the task ids that are asked for.
     async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past>;
 
     /// Tries that workers have reported, of runs that this owner holds, oldest first.

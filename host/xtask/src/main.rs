@@ -42,6 +42,12 @@ enum Task {
         #[arg(long, value_name = "FOLDER")]
         cases: Option<PathBuf>,
     },
+    /// Lives through seeds of a simulation in which everything goes wrong, and counts those in which something broke.
+    Simulate {
+        /// `--seeds 10000`; `--first 17 --seeds 1 --trace`; `--sabotage overbook`: what the program `airlock-simulation` takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Runs an example DAG on real parts, and shows its progress and its results.
     Demo {
         /// Ends after the run, with exit code 1 unless it succeeded.
@@ -78,9 +84,17 @@ fn run(task: Task) -> Result<()> {
         Task::Fixtures => setup::build().and_then(|()| guests::build_fixtures(root())),
         Task::Test => test::run(),
         Task::Conformance { cases } => conformance::run(cases),
+        Task::Simulate { arguments } => simulate(&arguments),
         Task::Demo { exit } => demo::run(exit),
         Task::Load { profile, db, instances } => load::run(profile, db, instances.map(|count| count as usize)),
     }
+}
+
+/// The simulation is a program of the workspace.
+fn simulate(arguments: &[String]) -> Result<()> {
+    let mut cargo = process::command("cargo");
+    cargo.current_dir(root()).args(["run", "--locked", "--quiet", "--bin", "airlock-simulation", "--"]);
+    process::run(cargo.args(arguments))
 }
 
 /// The project's folder.

@@ -16,6 +16,14 @@ pub struct Past {
     pub seen: BTreeSet<String>,
 }
 
+impl Past {
+    /// Behind a run that has not begun, and so has no instances yet: all of them are undecided.
+    pub fn not_begun(tasks: &[String]) -> Self {
+        let undecided = tasks.iter().map(|task_id| (task_id.clone(), None)).collect();
+        Self { previous: Some(undecided), seen: tasks.iter().cloned().collect() }
+    }
+}
+
 /// What a run machine wants to know of the past.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PastQuery {

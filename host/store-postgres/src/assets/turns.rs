@@ -15,6 +15,13 @@ use crate::row::Columns;
 use crate::runs::insert;
 
 pub async fn turns(store: &PostgresStore, limit: u32) -> Result<Vec<AssetTurn>> {
+    // Mostly there is nothing, and then one look-up is all.
+    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM asset_queue WHERE is_fresh)")
+        .fetch_one(&mut *store.connection().await?)
+        .await?;
+    if !any {
+        return Ok(Vec::new());
+    }
     let mut snapshot = store.snapshot().await?;
     let rows = sqlx::query(
         "SELECT DISTINCT q.tenant_id, q.dag_id

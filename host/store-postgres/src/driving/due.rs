@@ -11,6 +11,17 @@ use crate::error::Result;
 use crate::runs::{insert, run_row};
 
 pub async fn due_dags(store: &PostgresStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
+    // Mostly there is none, and then one look-up is all.
+    let any: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM dags WHERE NOT is_paused AND next_run_after IS NOT NULL
+             AND unfinished_runs < max_active_runs AND next_run_after <= $1)",
+    )
+    .bind(now)
+    .fetch_one(&mut *store.connection().await?)
+    .await?;
+    if !any {
+        return Ok(Vec::new());
+    }
     let mut snapshot = store.snapshot().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),

@@ -15,6 +15,17 @@ use crate::{SqliteStore, begin};
 
 pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
     let mut reader = store.reader().await;
+    // Mostly there is none, and then one look-up is all.
+    let any: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM dags WHERE is_paused = 0 AND next_run_after IS NOT NULL
+             AND unfinished_runs < max_active_runs AND next_run_after <= ?1)",
+    )
+    .bind(micros(now))
+    .fetch_one(&mut *reader)
+    .await?;
+    if !any {
+        return Ok(Vec::new());
+    }
     let mut snapshot = reader.begin().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),

@@ -40,6 +40,10 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("airlock-conformance", &[]),
     ("airlock-test-services", &[]),
+    (
+        "airlock-simulation",
+        &["airlock-core", "airlock-scheduler", "airlock-store", "airlock-store-sqlite", "airlock-worker"],
+    ),
     ("airlock-tests", &["airlock-test-services"]),
     ("xtask", &["airlock-conformance", "airlock-test-services", "airlock-tests"]),
 ];

@@ -39,7 +39,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("tracing-opentelemetry", &["airlock-telemetry", "airlock"]),
     ("axum", &["airlock-api", "airlock", "airlock-tests", "airlock-test-services"]),
     ("anyhow", &["airlock", "airlock-test-services", "airlock-tests", "xtask"]),
-    ("clap", &["airlock", "xtask"]),
+    ("clap", &["airlock", "airlock-simulation", "xtask"]),
 ];
 
 /// The parts of `deny.toml` that are held here.
