@@ -20,7 +20,7 @@ use airlock_store::driving::{
     Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RestingRun, RunChange,
     Usage, UsageQuery,
 };
-use airlock_store::health::{Health, ProcessRow};
+use airlock_store::health::{Connections, Health, Load, ProcessRow};
 use airlock_store::instances::{InstanceFilter, InstanceRow, Instances, TryRow};
 use airlock_store::operators::{OperatorRow, Operators};
 use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
@@ -168,6 +168,12 @@ through_the_line! {
         async fn list_processes(&self) -> StoreResult<Vec<ProcessRow>>;
         async fn forget_processes(&self, before: DateTime<Utc>) -> StoreResult<u64>;
         async fn ping(&self) -> StoreResult<()>;
+        async fn check_migrations(&self) -> StoreResult<()>;
+        async fn load(&self) -> StoreResult<Load>;
+        =>
+        fn connections(&self) -> Option<Connections> {
+            self.store().connections()
+        }
     }
     Audit {
         async fn add_audit(&self, tenant: TenantId, entry: &AuditEntry) -> StoreResult<()>;
