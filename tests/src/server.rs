@@ -60,19 +60,11 @@ impl Server {
     }
 
     pub fn start_binary(binary: &Path, database: Database, settings: &[(&str, &str)]) -> Result<Self> {
-        let home = tempfile::Builder::new().prefix("airlock-home-").tempdir()?;
-        let mut server = Self {
-            binary: binary.to_owned(),
-            home,
-            database: match database {
-                Database::Sqlite => None,
-                Database::Postgres => Some(airlock_test_services::postgres()?),
-            },
-            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            processes: Vec::new(),
-            url: String::new(),
-            token: String::new(),
+        let database = match database {
+            Database::Sqlite => None,
+            Database::Postgres => Some(airlock_test_services::postgres()?),
         };
+        let mut server = Self::stopped(binary, new_home()?, database, settings);
         if server.database.is_some() {
             let migrated = server.command(&["db", "migrate"]).status()?;
             if !migrated.success() {
@@ -81,6 +73,44 @@ impl Server {
         }
         server.start_again()?;
         Ok(server)
+    }
+
+    /// On a PostgreSQL database that has everything. Each process has a folder of its own, as on machines that share none.
+    pub fn start_apart(database: airlock_test_services::Database, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut server = Self::stopped(&binary()?, new_home()?, Some(database), settings);
+        let migrated = server.command(&["db", "migrate"]).status()?;
+        if !migrated.success() {
+            bail!("`airlock db migrate` failed: {migrated}");
+        }
+        server.url = server.start_process_in("api", "api")?;
+        server.start_process_in("scheduler", "scheduler")?;
+        server.start_process_in("worker", "worker")?;
+        server.token = read_token(&server.home.path().join("api/client.toml"))?;
+        Ok(server)
+    }
+
+    /// `airlock standalone` on a folder that is there.
+    pub fn start_in(home: TempDir) -> Result<Self> {
+        let mut server = Self::stopped(&binary()?, home, None, &[]);
+        server.start_again()?;
+        Ok(server)
+    }
+
+    fn stopped(
+        binary: &Path,
+        home: TempDir,
+        database: Option<airlock_test_services::Database>,
+        settings: &[(&str, &str)],
+    ) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            home,
+            database,
+            settings: settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            processes: Vec::new(),
+            url: String::new(),
+            token: String::new(),
+        }
     }
 
     /// Starts the processes on what the earlier ones left.
@@ -99,8 +129,15 @@ impl Server {
 
     /// Starts one more process of a role; answers what it says first on standard output: an address, or a word.
     pub fn start_process(&mut self, role: &'static str) -> Result<String> {
+        self.start_process_in(role, "")
+    }
+
+    /// The same on a folder of its own within [`Self::home`].
+    pub fn start_process_in(&mut self, role: &'static str, folder: &str) -> Result<String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(role))?;
-        let mut child = self.command(&[role]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
+        let mut command = self.command(&[role]);
+        command.env("AIRLOCK_HOME", self.home.path().join(folder));
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().context("the process has no standard output")?;
         self.processes.push(Process { role, child });
         let mut line = String::new();
@@ -149,6 +186,11 @@ impl Server {
 
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// The address of the PostgreSQL database.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database.as_ref().map(airlock_test_services::Database::url)
     }
 
     pub fn home(&self) -> &Path {
@@ -203,6 +245,10 @@ impl Server {
         self.processes.retain(|process| process.role != role);
         Ok(stopped)
     }
+}
+
+fn new_home() -> Result<TempDir> {
+    Ok(tempfile::Builder::new().prefix("airlock-home-").tempdir()?)
 }
 
 /// A child has no event for its end without a thread that waits for it.

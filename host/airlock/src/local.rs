@@ -40,6 +40,7 @@ impl Local {
         let cache = config::cache_folder().unwrap_or_else(|| home.path().to_owned());
         let config = config.with(&[
             ("home", home.path().display().to_string()),
+            ("blobs", "home".to_owned()),
             ("compiled", cache.join("compiled").display().to_string()),
             ("listen", "127.0.0.1:0".to_owned()),
             ("grace", "0".to_owned()),

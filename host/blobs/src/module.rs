@@ -1,7 +1,10 @@
 //! Modules: content under its own name.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use airlock_core::digest::Digest;
 use bytes::Bytes;
@@ -47,7 +50,7 @@ impl Blobs {
         limit: u64,
     ) -> Result<Upload, UploadError> {
         let folder = self.uploads_folder();
-        let failed = |source| BlobError::new("cannot write an upload in", &folder)(source);
+        let failed = |source| BlobError::file("cannot write an upload in", &folder)(source);
         let (file, path) = tempfile::NamedTempFile::new_in(&folder).map_err(failed)?.into_parts();
         let mut file = tokio::fs::File::from_std(file);
         let mut hasher = Sha256::new();
@@ -62,37 +65,96 @@ impl Blobs {
             hasher.update(&chunk);
             file.write_all(&chunk)
                 .await
-                .map_err(|source| BlobError::new("cannot write an upload in", &folder)(source))?;
+                .map_err(|source| BlobError::file("cannot write an upload in", &folder)(source))?;
         }
-        file.sync_all().await.map_err(|source| BlobError::new("cannot write an upload in", &folder)(source))?;
+        file.sync_all().await.map_err(|source| BlobError::file("cannot write an upload in", &folder)(source))?;
         Ok(Upload { file: path, digest: <[u8; 32]>::from(hasher.finalize()).into(), size })
     }
 
-    /// Keeps an upload under its digest. Keeping the same content twice is no error.
-    pub fn keep(&self, upload: Upload) -> Result<Digest, BlobError> {
+    /// Keeps an upload under its digest. Keeping the same content twice is no error. In a bucket it is there before it is in the folder:
+    /// what one machine can use, all can.
+    pub async fn keep(&self, upload: Upload) -> Result<Digest, BlobError> {
+        if let Some(bucket) = &self.bucket {
+            let read = tokio::fs::read(upload.path()).await;
+            let bytes = read.map_err(BlobError::file("cannot read the upload", upload.path()))?;
+            bucket.put(&module_name(upload.digest), bytes.into()).await?;
+        }
+        self.keep_here(upload).await
+    }
+
+    async fn keep_here(&self, upload: Upload) -> Result<Digest, BlobError> {
         let path = self.module_path(upload.digest);
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(BlobError::new("cannot make the folder", folder))?;
+            let made = tokio::fs::create_dir_all(folder).await;
+            made.map_err(BlobError::file("cannot make the folder", folder))?;
         }
-        upload.file.persist(&path).map_err(|error| BlobError::new("cannot keep a module as", &path)(error.error))?;
+        upload.file.persist(&path).map_err(|error| BlobError::file("cannot keep a module as", &path)(error.error))?;
         Ok(upload.digest)
     }
 
-    /// Where the module with this digest lies, if it is there.
-    pub fn module_path(&self, digest: Digest) -> PathBuf {
-        let name = digest.hex();
-        self.root.join("modules/sha256").join(&name[..2]).join(format!("{name}.wasm"))
+    fn module_path(&self, digest: Digest) -> PathBuf {
+        self.root.join(module_name(digest))
     }
 
-    /// Removes a module that no tenant has any more. One that is not there is no error.
-    pub fn remove_module(&self, digest: Digest) -> Result<(), BlobError> {
+    /// The file with this module's bytes, if there is such a module. The first who asks on this machine fetches it from the bucket, and
+    /// what comes is checked against the digest.
+    pub async fn module(&self, digest: Digest) -> Result<Option<PathBuf>, BlobError> {
         let path = self.module_path(digest);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                Err(BlobError::new("cannot remove", &path)(error))
-            }
-            _ => Ok(()),
+        if is_there(&path).await? {
+            return Ok(Some(path));
         }
+        let Some(bucket) = &self.bucket else { return Ok(None) };
+        let turn = self.fetches.turn(digest);
+        let _turn = turn.lock().await;
+        if is_there(&path).await? {
+            return Ok(Some(path));
+        }
+        let name = module_name(digest);
+        let stream = match bucket.stream(&name).await {
+            Err(error) if error.is_not_found() => return Ok(None),
+            found => found?,
+        };
+        let fetched = match self.receive(stream, u64::MAX).await {
+            Ok(fetched) => fetched,
+            Err(UploadError::Blob(error)) => return Err(error),
+            Err(error) => {
+                return Err(BlobError::file("cannot fetch the module to", &path)(std::io::Error::other(
+                    error.to_string(),
+                )));
+            }
+        };
+        if fetched.digest != digest {
+            return Err(BlobError::Altered { object: format!("{bucket:?}/{name}"), found: fetched.digest });
+        }
+        self.keep_here(fetched).await?;
+        Ok(Some(path))
+    }
+}
+
+/// Below the folder, and below the bucket's prefix.
+fn module_name(digest: Digest) -> String {
+    let name = digest.hex();
+    format!("modules/sha256/{}/{name}.wasm", &name[..2])
+}
+
+async fn is_there(path: &Path) -> Result<bool, BlobError> {
+    match tokio::fs::metadata(path).await {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(BlobError::file("cannot look for the module", path)(error)),
+    }
+}
+
+/// Modules that are being fetched, so that a module comes once however many tries begin with it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fetches(Arc<Mutex<HashMap<Digest, Arc<tokio::sync::Mutex<()>>>>>);
+
+impl Fetches {
+    fn turn(&self, digest: Digest) -> Arc<tokio::sync::Mutex<()>> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever waits holds a clone: the others are over.
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        turns.entry(digest).or_default().clone()
     }
 }
 
@@ -117,10 +179,10 @@ mod tests {
         for _ in 0..2 {
             let upload = blobs.receive(chunks(&["hello ", "world"]), 11).await.unwrap();
             assert_eq!(upload.size, 11);
-            let digest = blobs.keep(upload).unwrap();
+            let digest = blobs.keep(upload).await.unwrap();
             assert_eq!(digest.to_string(), "sha256:b94d27b9934d3e08a52e52d7da7dabfac484efe37a5380ee9088f7ace2efcde9");
             assert_eq!(digest.to_string().parse::<Digest>().unwrap(), digest);
-            assert_eq!(std::fs::read(blobs.module_path(digest)).unwrap(), b"hello world");
+            assert_eq!(std::fs::read(blobs.module(digest).await.unwrap().unwrap()).unwrap(), b"hello world");
         }
         assert_eq!(uploads(&blobs), 0);
     }

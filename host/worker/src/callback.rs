@@ -58,9 +58,7 @@ impl Shared {
             services.say(LogLevel::Error, message);
         }
         // Whoever learns of the end must find the log whole.
-        if services.has_logged() {
-            self.logs.flush().await;
-        }
+        services.end_log().await;
         Some(end)
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use airlock_blobs::{Blobs, LogSink};
 use airlock_core::callback::CallbackEnd;
@@ -28,6 +28,9 @@ use crate::heartbeat::Stop;
 use crate::options::WorkerOptions;
 use crate::shell::{Runner, Shell};
 use crate::spans;
+
+/// How long a stopping worker waits for its logs to be delivered, if its tries have taken all of the grace period.
+const LAST_LOGS: Duration = Duration::from_secs(5);
 
 /// What a worker is made of; everything is shared with the rest of the process.
 #[derive(Clone)]
@@ -90,7 +93,8 @@ impl Worker {
         [self.shell.keeping.clone(), self.shell.claiming.clone()]
     }
 
-    /// Works until `shutdown`; then claims no more, lets running tries end within the grace period, and stops those that do not.
+    /// Works until `shutdown`; then claims no more, lets running tries end within the grace period, and stops those that do not. What is
+    /// left of the period, or a moment at least, is for logs that are on their way.
     pub async fn run(&self, shutdown: CancellationToken) {
         let shell = &self.shell;
         let tries = TaskTracker::new();
@@ -103,6 +107,7 @@ impl Worker {
 
         self.claim_until(&shutdown, &tries).await;
 
+        let asked_at = Instant::now();
         tries.close();
         if tokio::time::timeout(shell.options.grace, tries.wait()).await.is_err() {
             shell.leases.stop_all();
@@ -112,7 +117,10 @@ impl Worker {
         finished.cancel();
         background.close();
         background.wait().await;
-        self.runner.flush().await;
+        let left = shell.options.grace.saturating_sub(asked_at.elapsed()).max(LAST_LOGS);
+        if tokio::time::timeout(left, self.runner.flush()).await.is_err() {
+            tracing::error!("not everything that tasks have logged was kept within {left:?}: the rest is lost");
+        }
     }
 
     async fn claim_until(&self, shutdown: &CancellationToken, tries: &TaskTracker) {
@@ -231,6 +239,6 @@ impl Runner for Shared {
     }
 
     async fn flush(&self) {
-        self.logs.flush().await;
+        self.logs.drain().await;
     }
 }

@@ -107,8 +107,11 @@ impl TryServices {
         (self.clock)()
     }
 
-    pub fn has_logged(&self) -> bool {
-        self.logged.load(Ordering::Acquire)
+    /// Says that the call has written all that it writes.
+    pub async fn end_log(&self) {
+        if self.logged.load(Ordering::Acquire) {
+            self.logs.end(self.log_key).await;
+        }
     }
 
     pub fn store(&self) -> &dyn Store {

@@ -32,7 +32,7 @@ pub trait Runner: Send + Sync + 'static {
     /// Looks at triggers until `shutdown`.
     async fn watch_triggers(self: Arc<Self>, shutdown: CancellationToken);
 
-    /// Makes sure that what was logged is kept.
+    /// Waits until what was logged is kept. Nothing more is logged.
     async fn flush(&self);
 }
 

@@ -48,9 +48,7 @@ impl Shared {
             services.say(LogLevel::Error, &failure.message);
         }
         // Whoever learns of the result must find the log whole.
-        if services.has_logged() {
-            self.logs.flush().await;
-        }
+        services.end_log().await;
         Some(TryReport {
             lease_token: claimed.lease_token,
             run: claimed.run,

@@ -34,6 +34,24 @@ pub fn start_postgres() -> Result<Server> {
     server::with_free_port(start_on)
 }
 
+/// Writes a database to a file, by `pg_dump`.
+///
+/// # Errors
+/// If it is not installed, or in its own words.
+pub fn dump_postgres(url: &str, file: &Path) -> Result<()> {
+    let mut command = Command::new(program("pg_dump")?);
+    server::run(command.args(["--format", "custom", "--file"]).arg(file).arg(url))
+}
+
+/// Fills an empty database with what [`dump_postgres`] wrote, by `pg_restore`.
+///
+/// # Errors
+/// If it is not installed, or in its own words.
+pub fn restore_postgres(url: &str, file: &Path) -> Result<()> {
+    let mut command = Command::new(program("pg_restore")?);
+    server::run(command.args(["--exit-on-error", "--no-owner", "--dbname", url]).arg(file))
+}
+
 fn start_on(port: u16) -> Result<Server> {
     let folder = server::folder("airlock-postgres-", USER, &[("password", PASSWORD.to_owned())])?;
     let data = folder.path().join("data");

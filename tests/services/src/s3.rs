@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 /// A running S3 server. Dropping it stops the server; the folder stays.
 pub struct S3 {
     endpoint: String,
+    port: u16,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
@@ -28,6 +29,11 @@ impl S3 {
     #[must_use]
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
     }
 }
 
@@ -46,14 +52,22 @@ impl Drop for S3 {
 /// # Errors
 /// If the folder is not there or no port can be had.
 pub fn s3(folder: &Path) -> Result<S3> {
+    s3_on(folder, 0)
+}
+
+/// The same on a port, which an earlier server may have had.
+///
+/// # Errors
+/// Also if the port is taken.
+pub fn s3_on(folder: &Path, port: u16) -> Result<S3> {
     let files = FileSystem::new(folder).map_err(|error| anyhow!("cannot serve {}: {error:?}", folder.display()))?;
     let mut builder = S3ServiceBuilder::new(files);
     builder.set_auth(SimpleAuth::from_single(S3::ACCESS_KEY, S3::SECRET_KEY));
     let service = builder.build();
 
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
+    let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
     listener.set_nonblocking(true)?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
+    let port = listener.local_addr()?.port();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = oneshot::channel();
     let thread = std::thread::Builder::new()
@@ -67,7 +81,7 @@ pub fn s3(folder: &Path) -> Result<S3> {
             });
         })
         .context("cannot start the thread of the S3 server")?;
-    Ok(S3 { endpoint, stop: Some(stop), thread: Some(thread) })
+    Ok(S3 { endpoint: format!("http://127.0.0.1:{port}"), port, stop: Some(stop), thread: Some(thread) })
 }
 
 async fn serve(listener: std::net::TcpListener, service: S3Service) -> std::io::Result<()> {

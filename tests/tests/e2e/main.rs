@@ -4,6 +4,8 @@
 
 mod assets;
 mod backfills;
+mod backup;
+mod bucket;
 mod callbacks;
 mod clear;
 mod command_line;
@@ -11,6 +13,7 @@ mod control;
 mod cross_dag;
 mod demo;
 mod each;
+mod machines;
 mod mapped_groups;
 mod mapping;
 mod operators;

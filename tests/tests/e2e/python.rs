@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::each::on_each;
 
-const CLIENT: &str = "apache-airflow-client==3.3.2";
+/// What tests ask for; one environment has all of it.
+const PACKAGES: &[&str] = &["apache-airflow-client==3.3.2", "kubernetes-validate==1.37.0"];
 
 on_each!(airflows_client_works_unchanged);
 
@@ -37,20 +38,20 @@ async fn airflows_client_works_unchanged(database: Database) -> Result<()> {
     Ok(())
 }
 
-/// A virtual environment with the client, which is made once and kept.
-fn environment() -> Result<PathBuf> {
-    // Both tests may come here at once: one makes it, the other waits.
+/// A virtual environment with [`PACKAGES`], which is made once and kept.
+pub fn environment() -> Result<PathBuf> {
+    // Several tests may come here at once: one makes it, the others wait.
     static ONE_AT_A_TIME: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let _turn = ONE_AT_A_TIME.lock();
     let folder = airlock_tests::target()?.join("test-python");
     let python = folder.join("bin/python");
     let done = folder.join("installed");
-    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == CLIENT) {
+    if std::fs::read_to_string(&done).is_ok_and(|installed| installed == PACKAGES.join(" ")) {
         return Ok(python);
     }
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder))?;
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", CLIENT]))?;
-    std::fs::write(done, CLIENT)?;
+    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES))?;
+    std::fs::write(done, PACKAGES.join(" "))?;
     Ok(python)
 }
 

@@ -3,6 +3,7 @@
 //! A setting has one name: `worker_slots` in the file, `AIRLOCK_WORKER_SLOTS` in the environment, `--worker-slots` on the
 //! command line. A name that is none of them is a fault wherever it stands, so that a misspelt one is never silently a default.
 
+mod blobs;
 mod keys;
 mod layers;
 
@@ -61,6 +62,8 @@ impl Config {
         self.retention_interval()?;
         self.expose_config()?;
         self.output()?;
+        self.blobs()?;
+        self.database_connections()?;
         match self.text("log_format") {
             Some("text" | "json") | None => Ok(()),
             Some(other) => Err(self.fault("log_format", other, "`text` or `json`")),
@@ -104,6 +107,17 @@ impl Config {
 
     pub fn database_url(&self) -> Option<&str> {
         self.text("database_url")
+    }
+
+    pub fn database_connections(&self) -> Result<u32> {
+        const EXPECTED: &str = "a number from 2 to 1000";
+        let connections: u32 = self.required("database_connections", EXPECTED)?;
+        // LISTEN keeps one for itself.
+        if (2..=1000).contains(&connections) {
+            Ok(connections)
+        } else {
+            Err(self.fault("database_connections", &connections.to_string(), EXPECTED))
+        }
     }
 
     /// The vault's keys as text, where they are not in the key file.

@@ -57,14 +57,14 @@ fn sandbox(blobs: &Blobs, config: &Config) -> Result<Arc<Sandbox>> {
     Ok(Arc::new(sandbox))
 }
 
-/// The sandbox reads modules where the API keeps them.
+/// The sandbox reads modules where the API keeps them, and fetches those that are elsewhere.
 struct Modules(Blobs);
 
 #[async_trait]
 impl ModuleSource for Modules {
     async fn file(&self, module: Digest) -> io::Result<PathBuf> {
-        let path = self.0.module_path(module);
-        if tokio::fs::try_exists(&path).await? { Ok(path) } else { Err(io::ErrorKind::NotFound.into()) }
+        let found = self.0.module(module).await.map_err(io::Error::other)?;
+        found.ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 

@@ -5,11 +5,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use airlock_blobs::Blobs;
+use airlock_blobs::{BlobError, Blobs};
 use airlock_store::Store;
 use airlock_store::clock::Clock;
 use airlock_store::wake::Wake;
-use airlock_store_postgres::{Channel, PostgresStore};
+use airlock_store_postgres::{Channel, PostgresOptions, PostgresStore};
 use airlock_store_sqlite::{SqliteOptions, SqliteStore};
 use airlock_vault::{KeyRing, Vault};
 use anyhow::{Context, Result};
@@ -37,7 +37,7 @@ impl Parts {
         let store = sqlite(config).await?;
         store.migrate().await?;
         store.end_leases().await?;
-        let parts = Self::with(Arc::new(store), config)?;
+        let parts = Self::with(Arc::new(store), config).await?;
         parts.blobs.remove_leftovers()?;
         Ok(Self { _lock: Some(lock), ..parts })
     }
@@ -48,16 +48,16 @@ impl Parts {
         prepare(&config.home())?;
         let store = Arc::new(postgres(config).await?);
         store.check().await?;
-        let parts = Self::with(store.clone(), config)?;
+        let parts = Self::with(store.clone(), config).await?;
         let wake = parts.wake.clone();
         tokio::spawn(async move { stop.run_until_cancelled(store.relay_wake_ups(&wake, heard)).await });
         Ok(parts)
     }
 
-    fn with(store: Arc<dyn Store>, config: &Config) -> Result<Self> {
+    async fn with(store: Arc<dyn Store>, config: &Config) -> Result<Self> {
         Ok(Self {
             store,
-            blobs: Blobs::open(config.home())?,
+            blobs: blobs(config).await?,
             vault: Arc::new(Vault::new(key_ring(config)?)),
             wake: Wake::default(),
             clock: Arc::new(Utc::now),
@@ -81,7 +81,30 @@ pub async fn postgres(config: &Config) -> Result<PostgresStore> {
         Failure::usage("the setting `database_url` is missing: this role keeps its state in PostgreSQL")
             .hint("--database-url postgres://user@host/airlock; `airlock standalone` needs none")
     })?;
-    Ok(PostgresStore::connect(url, &airlock_store_postgres::PostgresOptions::default()).await?)
+    let options = PostgresOptions { connections: config.database_connections()?, ..PostgresOptions::default() };
+    Ok(PostgresStore::connect(url, &options).await?)
+}
+
+/// Modules and logs. A bucket that cannot be used is a fault of the settings; one that cannot be reached may come back, and what
+/// needs nothing of it goes on meanwhile.
+pub async fn blobs(config: &Config) -> Result<Blobs> {
+    let blobs = Blobs::open(config.home())?;
+    let Some(options) = config.blobs()? else { return Ok(blobs) };
+    let blobs = blobs.with_bucket(options)?;
+    match blobs.check().await {
+        Ok(()) => {}
+        Err(error) if !error.is_refusal() => {
+            tracing::error!(%error, "the bucket for modules and logs cannot be reached; it is needed for modules that this machine does not have, and for logs");
+        }
+        Err(error) => return Err(refused(error)),
+    }
+    Ok(blobs)
+}
+
+fn refused(error: BlobError) -> anyhow::Error {
+    Failure::new(format!("the bucket for modules and logs cannot be used: {error}"))
+        .hint("the settings `blobs`, `blobs_endpoint`, `blobs_region`, `blobs_access_key`, and the bucket itself")
+        .into()
 }
 
 pub fn key_ring(config: &Config) -> Result<KeyRing> {

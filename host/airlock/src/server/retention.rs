@@ -37,12 +37,9 @@ impl Clean<'_> {
             rows += cleaned.rows;
             told(&cleaned);
             let next = cleaned.next;
-            let blobs = blobs.clone();
             // The records are gone: what is left of their logs is nobody's to see, and no reason to stop.
-            match tokio::task::spawn_blocking(move || remove_logs(&blobs, &cleaned)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => tracing::warn!(%error, "logs of removed tries are left behind"),
-                Err(error) => tracing::warn!(%error, "logs of removed tries are left behind"),
+            if let Err(error) = remove_logs(blobs, &cleaned).await {
+                tracing::warn!(%error, "logs of removed tries are left behind");
             }
             match next {
                 Some(next) => step.from = next,
@@ -52,12 +49,12 @@ impl Clean<'_> {
     }
 }
 
-fn remove_logs(blobs: &Blobs, cleaned: &Cleaned) -> Result<(), BlobError> {
+async fn remove_logs(blobs: &Blobs, cleaned: &Cleaned) -> Result<(), BlobError> {
     for run in &cleaned.runs {
-        blobs.remove_run_logs(*run)?;
+        blobs.remove_run_logs(*run).await?;
     }
     for (run, instance, try_number) in &cleaned.tries {
-        blobs.remove_log(&LogKey { run: *run, instance: *instance, try_number: *try_number })?;
+        blobs.remove_log(&LogKey { run: *run, instance: *instance, try_number: *try_number }).await?;
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::lookup;
 use crate::models::LogResponse;
 use crate::problem::{Answer, Problem, Refusals};
 use crate::state::ApiState;
-use crate::task_instances::logs::{self, read_token};
+use crate::task_instances::logs::{self, Life, read_token};
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -35,7 +35,7 @@ pub async fn get_callback_log(
     Query(query): Query<AttemptQuery>,
 ) -> Answer<Json<LogResponse>> {
     principal.may(Action::Read, Resource::TaskLog)?;
-    let offset = query.token.as_deref().map_or(Ok(0), read_token)?;
+    let from = read_token(query.token.as_deref())?;
     let run = lookup::run(&*state.store, principal.tenant, &dag_id, &run_id).await?;
     let row = state.store.callback(run.key, id).await?;
     let row = row.ok_or_else(|| Problem::not_found(format!("the run `{run_id}` has no callback `{id}`")))?;
@@ -44,8 +44,12 @@ pub async fn get_callback_log(
         let found = row.attempts;
         return Err(Problem::not_found(format!("the callback `{id}` has no attempt {attempt}; it has had {found}")));
     }
-    // Found before the log is read: what a finished attempt wrote is all there by then.
-    let goes_on = attempt == row.attempts && matches!(row.state, CallbackState::Queued | CallbackState::Running);
+    // Found before the log is read: what a finished attempt wrote is all written by then.
+    let life = match row.state {
+        _ if attempt < row.attempts => Life::Ended(None),
+        CallbackState::Queued | CallbackState::Running => Life::GoesOn,
+        _ => Life::Ended(row.ended_at),
+    };
     let key = LogKey { run: row.run, instance: row.id, try_number: attempt };
-    logs::answer(&state, key, offset, goes_on).await.map(Json)
+    logs::answer(&state, key, &from, life).await.map(Json)
 }

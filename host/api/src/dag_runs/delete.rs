@@ -27,12 +27,9 @@ pub(super) async fn delete(state: &ApiState, tenant: TenantId, dag_id: &str, run
     if !state.store.delete_run(tenant, dag_id, run_id).await? {
         return Err(Problem::not_found(format!("The DagRun `{run_id}` was not found")));
     }
-    let blobs = state.blobs.clone();
-    let removed = tokio::task::spawn_blocking(move || blobs.remove_run_logs(run.key)).await;
-    match removed.map_err(Problem::internal)? {
-        Ok(()) => {}
-        // The run is gone: what is left of its logs is nobody's to see, and no reason to say that nothing was done.
-        Err(error) => tracing::warn!(%error, "the logs of a deleted run are left behind"),
+    // The run is gone: what is left of its logs is nobody's to see, and no reason to say that nothing was done.
+    if let Err(error) = state.blobs.remove_run_logs(run.key).await {
+        tracing::warn!(%error, "the logs of a deleted run are left behind");
     }
     Ok(())
 }

@@ -35,9 +35,9 @@ pub async fn delete_dag(
     state.wake.runs().raise();
     let blobs = state.blobs.clone();
     // In the background: nobody can ask for these logs any more.
-    tokio::task::spawn_blocking(move || {
+    tokio::spawn(async move {
         for key in keys {
-            if let Err(error) = blobs.remove_run_logs(key) {
+            if let Err(error) = blobs.remove_run_logs(key).await {
                 tracing::warn!(%error, "the logs of a deleted run are left behind");
             }
         }

@@ -141,9 +141,7 @@ async fn keep(
         )));
     }
     // The file comes before the row: a row never names a module that is not there.
-    let blobs = state.blobs.clone();
-    let kept = tokio::task::spawn_blocking(move || blobs.keep(upload)).await.map_err(Problem::internal)?;
-    kept.map_err(Problem::internal)?;
+    state.blobs.keep(upload).await.map_err(Problem::internal)?;
     let row = OperatorRow {
         name: module.name,
         version: module.version,

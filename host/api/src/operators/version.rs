@@ -32,7 +32,10 @@ pub async fn get_operator_version(
         return Ok(Json(OperatorVersionResponse::from(row)).into_response());
     }
     let digest: Digest = row.digest.parse().map_err(Problem::internal)?;
-    let file = tokio::fs::File::open(state.blobs.module_path(digest)).await.map_err(Problem::internal)?;
+    let module = state.blobs.module(digest).await.map_err(Problem::internal)?;
+    let path =
+        module.ok_or_else(|| Problem::internal(format!("the module {digest} is in the catalogue, and not there")))?;
+    let file = tokio::fs::File::open(path).await.map_err(Problem::internal)?;
     let etag = HeaderValue::from_str(&format!("\"{}\"", row.digest)).map_err(Problem::internal)?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/wasm")),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use airlock_blobs::{LogChunk, LogKey, LogLine};
+use airlock_blobs::{Arrived, LogChunk, LogKey, LogLine, LogPosition};
 use airlock_core::access::{Action, Resource};
 use airlock_core::state::TaskState;
 use airlock_store::instances::InstanceRow;
@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -29,6 +30,11 @@ const LARGEST_WHOLE: usize = 64 << 20;
 const STREAM_CHUNK: usize = 64 << 10;
 /// How often a growing log is looked at.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(200);
+/// How long after the end of a try its last lines may be on their way.
+const DELIVERY: TimeDelta = TimeDelta::seconds(5);
+/// Between the clocks of a worker and of what keeps logs.
+const CLOCKS: TimeDelta = TimeDelta::seconds(1);
+const CUT: &str = "the end of this log is missing: its worker was lost, or has not delivered it yet";
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -61,20 +67,22 @@ pub async fn get_log(
     headers: HeaderMap,
 ) -> Answer<Response> {
     principal.may(Action::Read, Resource::TaskLog)?;
-    let offset = query.token.as_deref().map_or(Ok(0), read_token)?;
+    let from = read_token(query.token.as_deref())?;
     let row = lookup::instance(&*state.store, principal.tenant, &dag_id, &run_id, &task_id, query.map_index).await?;
     let key = LogKey { run: row.run, instance: row.id, try_number };
     let log = TryLog { state, key };
-    let goes_on = log.goes_on(&row).await?;
+    let life = log.life(&row).await?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let most = if query.full_content { LARGEST_WHOLE } else { LARGEST_ANSWER };
     let format = match accept {
         "application/x-ndjson" => Format::Lines,
         "text/plain" => Format::Text,
-        _ => return log.answer(offset, most, goes_on).await.map(|answer| Json(answer).into_response()),
+        _ => return log.answer(&from, most, life).await.map(|answer| Json(answer).into_response()),
     };
-    let mut response = log.stream(row, offset, format).into_response();
-    if goes_on && let Ok(token) = write_token(offset).parse() {
+    let goes_on = matches!(life, Life::GoesOn);
+    let token = write_token(&from);
+    let mut response = log.stream(row, from, format).into_response();
+    if goes_on && let Ok(token) = token.parse() {
         response.headers_mut().insert("airflow-continuation-token", token);
     }
     Ok(response)
@@ -119,23 +127,47 @@ fn message(line: LogLine) -> LogMessage {
     LogMessage { timestamp, event, level, logger: source, fields }
 }
 
+/// Whether more may be written.
+#[derive(Clone, Copy, Debug)]
+pub enum Life {
+    GoesOn,
+    /// At this time, or so long ago that nothing can be on its way.
+    Ended(Option<DateTime<Utc>>),
+}
+
+impl Life {
+    /// Whether there may be more to read than what was found: more may be written, or may have been written and be on its way.
+    fn may_have_more(self, arrived: Arrived, now: DateTime<Utc>) -> bool {
+        match self {
+            Self::GoesOn => true,
+            Self::Ended(None) => false,
+            Self::Ended(Some(at)) => {
+                let is_there = matches!(arrived, Arrived::Until(until) if until >= at - CLOCKS);
+                !is_there && now < at + DELIVERY
+            }
+        }
+    }
+}
+
 struct TryLog {
     state: ApiState,
     key: LogKey,
 }
 
 impl TryLog {
-    /// Whether more may be written: the try is not finished.
-    ///
     /// # Errors
     /// 404 if the instance has no such try.
-    async fn goes_on(&self, row: &InstanceRow) -> Answer<bool> {
+    async fn life(&self, row: &InstanceRow) -> Answer<Life> {
         let tries = self.state.store.tries(self.key.run.tenant, row.id).await?;
         let this = tries.iter().find(|try_row| try_row.try_number == self.key.try_number);
         match this {
-            Some(this) => Ok(!this.state.is_some_and(ends_try)),
+            Some(this) if this.state.is_some_and(ends_try) => Ok(Life::Ended(this.ended_at)),
+            Some(_) => Ok(Life::GoesOn),
             // Airflow counts an instance that never began as in its try 0.
-            None if self.key.try_number == row.try_number => Ok(!row.state.is_some_and(TaskState::is_finished)),
+            None if self.key.try_number == row.try_number => match row.state {
+                Some(state) if state.is_finished() => Ok(Life::Ended(None)),
+                _ => Ok(Life::GoesOn),
+            },
             None => Err(Problem::not_found(format!(
                 "TaskInstance not found: `{}` has no try {}; its newest is {}",
                 row.task_id, self.key.try_number, row.try_number
@@ -143,32 +175,31 @@ impl TryLog {
         }
     }
 
-    async fn read(&self, offset: u64, maximum: usize) -> Answer<LogChunk> {
-        read(&self.state, self.key, offset, maximum).await
+    /// `life` was found before the log is read: what a finished try wrote is all written by then.
+    async fn answer(&self, from: &LogPosition, most: usize, life: Life) -> Answer<LogResponse> {
+        Ok(part(&self.state, read(&self.state, self.key, from, most).await?, life))
     }
 
-    /// `goes_on` was found before the log is read: what a finished try wrote is all there by then.
-    async fn answer(&self, offset: u64, most: usize, goes_on: bool) -> Answer<LogResponse> {
-        Ok(part(self.read(offset, most).await?, goes_on))
-    }
-
-    fn stream(self, row: InstanceRow, offset: u64, format: Format) -> Response {
+    fn stream(self, row: InstanceRow, from: LogPosition, format: Format) -> Response {
         struct Reading {
             log: TryLog,
             row: InstanceRow,
-            offset: u64,
+            from: LogPosition,
         }
-        let first = Some(Reading { log: self, row, offset });
+        let first = Some(Reading { log: self, row, from });
         let chunks = stream::unfold(first, move |reading| async move {
             let mut reading = reading?;
             let next = async {
                 loop {
-                    let goes_on = reading.log.goes_on(&reading.row).await?;
-                    let chunk = reading.log.read(reading.offset, STREAM_CHUNK).await?;
-                    reading.offset = chunk.next;
-                    let done = chunk.at_end && !goes_on;
+                    let life = reading.log.life(&reading.row).await?;
+                    let state = &reading.log.state;
+                    let chunk = read(state, reading.log.key, &reading.from, STREAM_CHUNK).await?;
+                    reading.from = chunk.next.clone();
+                    let done = chunk.at_end && !life.may_have_more(chunk.arrived, state.now());
+                    let cut = done.then(|| cut(&chunk, state.now())).flatten();
                     if done || !chunk.lines.is_empty() {
-                        let text: String = chunk.lines.into_iter().map(|line| format.write(line)).collect();
+                        let lines = chunk.lines.into_iter().chain(cut);
+                        let text: String = lines.map(|line| format.write(line)).collect();
                         return Answer::Ok((Bytes::from(text), done));
                     }
                     tokio::time::sleep(FOLLOW_INTERVAL).await;
@@ -183,22 +214,33 @@ impl TryLog {
     }
 }
 
-async fn read(state: &ApiState, key: LogKey, offset: u64, maximum: usize) -> Answer<LogChunk> {
-    let blobs = state.blobs.clone();
-    let read = tokio::task::spawn_blocking(move || blobs.read_log(&key, offset, maximum)).await;
-    read.map_err(Problem::internal)?.map_err(Problem::internal)
+async fn read(state: &ApiState, key: LogKey, from: &LogPosition, maximum: usize) -> Answer<LogChunk> {
+    state.blobs.read_log(&key, from, maximum).await.map_err(Problem::internal)
 }
 
-/// What there is of a log as JSON, from an offset on.
-pub async fn answer(state: &ApiState, key: LogKey, offset: u64, goes_on: bool) -> Answer<LogResponse> {
-    Ok(part(read(state, key, offset, LARGEST_ANSWER).await?, goes_on))
+/// What there is of a log as JSON, from a position on.
+pub async fn answer(state: &ApiState, key: LogKey, from: &LogPosition, life: Life) -> Answer<LogResponse> {
+    Ok(part(state, read(state, key, from, LARGEST_ANSWER).await?, life))
 }
 
-fn part(chunk: LogChunk, goes_on: bool) -> LogResponse {
+fn part(state: &ApiState, chunk: LogChunk, life: Life) -> LogResponse {
+    let more = !chunk.at_end || life.may_have_more(chunk.arrived, state.now());
+    let cut = if more { None } else { cut(&chunk, state.now()) };
     LogResponse {
-        continuation_token: (goes_on || !chunk.at_end).then(|| write_token(chunk.next)),
-        content: chunk.lines.into_iter().map(message).collect(),
+        continuation_token: more.then(|| write_token(&chunk.next)),
+        content: chunk.lines.into_iter().chain(cut).map(message).collect(),
     }
+}
+
+/// A word in place of what is missing.
+fn cut(chunk: &LogChunk, now: DateTime<Utc>) -> Option<LogLine> {
+    (chunk.arrived == Arrived::NotAll).then(|| LogLine {
+        timestamp: now,
+        level: "warning".to_owned(),
+        source: "host".to_owned(),
+        event: CUT.to_owned(),
+        fields: serde_json::Map::new(),
+    })
 }
 
 /// The states that end a try; a rescheduled or deferred one goes on under the same number.
@@ -206,12 +248,13 @@ const fn ends_try(state: TaskState) -> bool {
     state.is_finished() || matches!(state, TaskState::UpForRetry)
 }
 
-fn write_token(offset: u64) -> String {
-    URL_SAFE_NO_PAD.encode(format!("at:{offset}"))
+fn write_token(at: &LogPosition) -> String {
+    URL_SAFE_NO_PAD.encode(format!("at:{at}"))
 }
 
 /// A token holds no more than where to read on; who may read is asked each time, so that it needs no signature.
-pub fn read_token(token: &str) -> Answer<u64> {
+pub fn read_token(token: Option<&str>) -> Answer<LogPosition> {
+    let Some(token) = token else { return Ok(LogPosition::default()) };
     let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     text.and_then(|text| text.strip_prefix("at:")?.parse().ok())
         .ok_or_else(|| Problem::bad_request("the token is none that this server gave"))

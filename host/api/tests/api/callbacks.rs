@@ -33,7 +33,7 @@ async fn say(server: &Server, claimed: &ClaimedCallback, event: &str) {
     let key = LogKey { run: claimed.row.run, instance: claimed.row.id, try_number: claimed.row.attempts };
     let (level, source) = ("info".to_owned(), "task".to_owned());
     sink.append(key, &LogLine { timestamp: start(), level, source, event: event.to_owned(), fields: Map::new() });
-    sink.flush().await;
+    sink.end(key).await;
 }
 
 #[tokio::test]

@@ -117,9 +117,7 @@ impl Shared {
             )),
         };
         // What the look has to say is in the log before the task can go on.
-        if services.has_logged() {
-            self.logs.flush().await;
-        }
+        services.end_log().await;
         let Some((saw, outcome)) = seen else {
             return self.end_of_wait();
         };

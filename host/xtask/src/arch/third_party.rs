@@ -15,7 +15,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("wasmtime-wasi", &["airlock-sandbox"]),
     ("wasmtime-wasi-http", &["airlock-sandbox"]),
     ("wasmtime-wasi-io", &["airlock-sandbox"]),
-    ("object_store", &["airlock-hooks"]),
+    ("object_store", &["airlock-hooks", "airlock-blobs"]),
     ("reqwest", &["airlock-hooks", "airlock", "airlock-test-services", "airlock-tests", "xtask"]),
     (
         "sqlx",

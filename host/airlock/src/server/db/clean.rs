@@ -1,10 +1,9 @@
 //! `airlock db clean`.
 
-use airlock_blobs::Blobs;
 use airlock_store::Store;
 use airlock_store::retention::CleanFilter;
 use airlock_store::tenants::Tenant;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use chrono::Utc;
 use serde_json::{Value, json};
 
@@ -12,6 +11,7 @@ use crate::cli::{CleanDb, CleanWhich};
 use crate::commands::{Session, ask};
 use crate::failure::Failure;
 use crate::output::{self, Column};
+use crate::server::parts;
 use crate::server::retention::Clean;
 
 const COLUMNS: &[Column] = &[("TENANT", "/tenant"), ("TABLE", "/table"), ("ROWS", "/rows")];
@@ -30,7 +30,7 @@ pub async fn run(store: &dyn Store, command: &CleanDb, session: &Session) -> Res
         let question = format!("Remove records from before {} {fate}?", before.to_rfc3339());
         ask::unless(command.yes, &question)?;
     }
-    let blobs = Blobs::open(session.config.home()).context("cannot open the folder of logs")?;
+    let blobs = parts::blobs(&session.config).await?;
     let mut rows = Vec::new();
     for tenant in &tenants {
         for table in command.which.tables() {

@@ -53,7 +53,7 @@ impl<'a> Played<'a> {
             fields: fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect::<Map<_, _>>(),
         };
         sink.append(key, &line);
-        sink.flush().await;
+        sink.end(key).await;
     }
 
     /// Ends a try well, with the XCom `return_value`.
