@@ -75,7 +75,7 @@ impl Server {
         Ok(server)
     }
 
-    /// On a PostgreSQL database that has everything. Each process has a folder of its own, as on machines that share none.
+    /// On a PostgreSQL database, which may have been filled before. Each process has a folder of its own, as on machines that share none.
     pub fn start_apart(database: airlock_test_services::Database, settings: &[(&str, &str)]) -> Result<Self> {
         let mut server = Self::stopped(&binary()?, new_home()?, Some(database), settings);
         let migrated = server.command(&["db", "migrate"]).status()?;

@@ -12,6 +12,7 @@ mod command_line;
 mod control;
 mod cross_dag;
 mod demo;
+mod deployment;
 mod each;
 mod machines;
 mod mapped_groups;
