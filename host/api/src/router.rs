@@ -171,11 +171,11 @@ fn instance_routes() -> OpenApiRouter<ApiState> {
 }
 
 fn asset_routes() -> OpenApiRouter<ApiState> {
-    use assets::{events, get, list, materialize, queued};
+    use assets::{aliases, events, get, list, materialize, queued};
     OpenApiRouter::new()
         .routes(routes!(list::get_assets))
-        .routes(routes!(list::get_asset_aliases))
-        .routes(routes!(list::get_asset_alias))
+        .routes(routes!(aliases::get_asset_aliases))
+        .routes(routes!(aliases::get_asset_alias))
         .routes(routes!(events::get_asset_events, events::create_asset_event))
         .routes(routes!(events::get_upstream_asset_events))
         .routes(routes!(get::get_asset))

@@ -30,6 +30,10 @@ pub struct Limits {
     pub xcom_bytes: u64,
     /// XCom values of one try.
     pub xcom_count: u32,
+    /// Bytes of what one call says of events of assets, together.
+    pub asset_event_bytes: u64,
+    /// Events of assets of which one call says something.
+    pub asset_event_count: u32,
     /// Elements of a value that other tasks are mapped over: Airflow's `max_map_length`.
     pub map_length: u32,
     /// Bytes in the scratch folder.
@@ -51,6 +55,8 @@ impl Default for Limits {
             log_bytes: 4 << 20,
             xcom_bytes: 1 << 20,
             xcom_count: 256,
+            asset_event_bytes: 256 << 10,
+            asset_event_count: 256,
             map_length: 1024,
             scratch_bytes: 256 << 20,
             stack_bytes: 512 << 10,
@@ -72,6 +78,8 @@ pub struct LimitOverrides {
     pub log_bytes: Option<u64>,
     pub xcom_bytes: Option<u64>,
     pub xcom_count: Option<u32>,
+    pub asset_event_bytes: Option<u64>,
+    pub asset_event_count: Option<u32>,
     pub map_length: Option<u32>,
     pub scratch_bytes: Option<u64>,
     pub stack_bytes: Option<u64>,
@@ -95,6 +103,8 @@ impl Limits {
             log_bytes: least(self.log_bytes, task.log_bytes),
             xcom_bytes: least(self.xcom_bytes, task.xcom_bytes),
             xcom_count: least(self.xcom_count, task.xcom_count),
+            asset_event_bytes: least(self.asset_event_bytes, task.asset_event_bytes),
+            asset_event_count: least(self.asset_event_count, task.asset_event_count),
             map_length: least(self.map_length, task.map_length),
             scratch_bytes: least(self.scratch_bytes, task.scratch_bytes),
             stack_bytes: least(self.stack_bytes, task.stack_bytes),

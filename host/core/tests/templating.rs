@@ -5,8 +5,11 @@
 use std::sync::Arc;
 
 use airlock_conformance::judge;
+use airlock_core::asset::AssetOrAlias;
 use airlock_core::callback::{About, CallbackEvent, MissedDeadline};
-use airlock_core::dag::{Dag, SnapshotCatalogue, parse_value};
+use airlock_core::dag::{
+    CatalogueEntry, Dag, OperatorKind, OperatorVersion, ResolvedOperator, SnapshotCatalogue, parse_value,
+};
 use airlock_core::state::RunType;
 use airlock_core::template::{
     AssetEventView, CallbackFacts, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom,
@@ -74,8 +77,18 @@ impl Lookup for Database {
             source_task_id: Some("load".to_owned()),
             source_run_id: Some(format!("run_{number}")),
             source_map_index: -1,
+            source_aliases: vec!["exports".to_owned()],
+            partition_key: None,
         };
         Ok(vec![event(1), event(2)])
+    }
+
+    fn inlet_events(&self, inlet: &AssetOrAlias, most: u32) -> Result<Vec<AssetEventView>, LookupError> {
+        assert!(most > 1);
+        match inlet {
+            AssetOrAlias::Asset(_) => self.asset_events(),
+            AssetOrAlias::Alias(_) => Ok(self.asset_events()?.split_off(1)),
+        }
     }
 }
 
@@ -84,8 +97,21 @@ fn instant(text: &str) -> DateTime<Utc> {
 }
 
 fn dag() -> Dag {
-    let catalogue = SnapshotCatalogue::new([], []);
-    let document = json!({"dag_id": "d", "owner": "data", "tasks": []});
+    let entry = CatalogueEntry {
+        operator: ResolvedOperator {
+            name: "empty".to_owned(),
+            version: "1.0.0".to_owned(),
+            digest: "sha256:00".to_owned(),
+            kind: OperatorKind::Action,
+            template_fields: Vec::new(),
+        },
+        arguments_schema: Arc::new(json!({"type": "object"})),
+    };
+    let operator = OperatorVersion { entry, yanked: false };
+    let catalogue = SnapshotCatalogue::new([operator], ["default_pool".to_owned()]);
+    let sales = json!({"name": "sales", "uri": "s3://lake/sales"});
+    let task = json!({"task_id": "t", "operator": "empty", "inlets": [sales, {"alias": "exports"}]});
+    let document = json!({"dag_id": "d", "owner": "data", "tasks": [task]});
     parse_value(&document, &catalogue).unwrap()
 }
 
@@ -246,6 +272,10 @@ fn events_of_assets_can_be_looked_at() {
         ),
         ("{{ triggering_asset_events['s3://lake/sales'][0].asset.name }}", "sales"),
         ("{{ (triggering_asset_events.values() | first | first).timestamp | ds }}", "2024-03-01"),
+        ("{{ inlet_events['s3://lake/sales'] | length }}", "2"),
+        ("{{ inlet_events['sales'][-1].source_run_id }}", "run_2"),
+        ("{{ inlet_events[0][0].extra.rows }} {{ inlet_events[-1] | length }}", "1 1"),
+        ("{{ inlet_events['exports'][-1].source_aliases[0] }}", "exports"),
     ] {
         assert_eq!(render(template), Ok(json!(expected)), "{template}");
     }
@@ -253,6 +283,8 @@ fn events_of_assets_can_be_looked_at() {
 
 #[test]
 fn what_is_refused_is_explained() {
+    assert_refused("{{ inlet_events['s3://lake/else'] | length }}", "no inlet s3://lake/else");
+    assert_refused("{{ inlet_events[2][0] }}", "no inlet 2");
     assert_refused("{{ var.value.nope }}", "there is no variable `nope`");
     assert_refused("{{ var.value.forbidden }}", "no grant `variables:read:forbidden`");
     assert_refused("{{ conn.nope.host }}", "there is no connection `nope`");

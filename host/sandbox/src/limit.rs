@@ -15,6 +15,8 @@ pub enum Limit {
     Log,
     XComBytes,
     XComCount,
+    AssetEventBytes,
+    AssetEventCount,
     Scratch,
     Stack,
 }
@@ -33,6 +35,8 @@ impl Limit {
             Self::Log => "log_bytes",
             Self::XComBytes => "xcom_bytes",
             Self::XComCount => "xcom_count",
+            Self::AssetEventBytes => "asset_event_bytes",
+            Self::AssetEventCount => "asset_event_count",
             Self::Scratch => "scratch_bytes",
             Self::Stack => "stack_bytes",
         }
@@ -40,12 +44,19 @@ impl Limit {
 
     fn unit(self) -> &'static str {
         match self {
-            Self::Memory | Self::HostCall | Self::Log | Self::XComBytes | Self::Scratch | Self::Stack => " bytes",
+            Self::Memory
+            | Self::HostCall
+            | Self::Log
+            | Self::XComBytes
+            | Self::AssetEventBytes
+            | Self::Scratch
+            | Self::Stack => " bytes",
             Self::Cpu | Self::Wall => " ms",
             Self::TableElements => " elements",
             Self::Instances => " core instances, memories or tables",
             Self::Handles => " open handles",
             Self::XComCount => " values",
+            Self::AssetEventCount => " events",
         }
     }
 }

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 
+use airlock_core::asset::AssetOrAlias;
 use airlock_core::id::TenantId;
 use airlock_core::limits::{Egress, Grants};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::capability::assets::{AssetEventInfo, Assets, EventPage};
 use crate::capability::dag_runs::{DagInfo, DagRunError, DagRuns, InstanceInfo, RunInfo, TriggerRequest};
 use crate::capability::http::{HttpError, HttpHook, HttpRequest, HttpResponse};
 use crate::capability::object_store::{Bucket, ObjectError, ObjectStoreHook};
@@ -78,6 +80,19 @@ impl DagRuns for Nothing {
 }
 
 #[async_trait]
+impl Assets for Nothing {
+    fn outlets(&self) -> &[AssetOrAlias] {
+        &[]
+    }
+    fn inlets(&self) -> &[AssetOrAlias] {
+        &[]
+    }
+    async fn events(&self, _: &AssetOrAlias, _: &EventPage) -> Result<Vec<AssetEventInfo>, String> {
+        Err(REFUSED.to_owned())
+    }
+}
+
+#[async_trait]
 impl HttpHook for Nothing {
     async fn send(&self, _: &Caller, _: HttpRequest) -> Result<Box<dyn HttpResponse>, HttpError> {
         Err(HttpError::Denied(REFUSED.to_owned()))
@@ -103,6 +118,7 @@ pub(crate) fn capabilities() -> Capabilities {
     Capabilities {
         task: nothing.clone(),
         dag_runs: nothing.clone(),
+        assets: nothing.clone(),
         http: nothing.clone(),
         sql: nothing.clone(),
         object_store: nothing,

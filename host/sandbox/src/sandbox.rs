@@ -164,8 +164,7 @@ impl Sandbox {
         );
         let _slot = self.runtime.slot(prepared.weight).await;
         let never = CancellationToken::new();
-        let (answer, _) = run::ask(&self.runtime, prepared, state, Question::Describe, &never).await;
-        match answer {
+        match run::ask(&self.runtime, prepared, state, Question::Describe, &never).await.answer {
             Ok(Answer::Description(description)) => describe::check(*description).map_err(AdmitError::Description),
             Ok(Answer::Result(_)) => Err(AdmitError::Host("`describe` answered something else".to_owned())),
             Err(Ended::Failed(failure)) if failure.cause == FailureCause::Host => {
@@ -207,7 +206,8 @@ impl Sandbox {
             },
         };
         let state = CallState::new(limits.clone(), context, caller, capabilities, &self.surroundings);
-        let (answer, usage) = run::ask(&self.runtime, &prepared, state, entry.into(), &cancel).await;
+        let run::Asked { answer, outlet_events, usage } =
+            run::ask(&self.runtime, &prepared, state, entry.into(), &cancel).await;
         let limit = if let Err(Ended::AtLimit(limit, _)) = &answer { Some(*limit) } else { None };
         let result = match answer {
             Ok(Answer::Result(answer)) => run::report::answered(answer, &limits),
@@ -217,7 +217,7 @@ impl Sandbox {
             Err(Ended::Failed(failure) | Ended::AtLimit(_, failure)) => TryResult::Failure(failure),
             Err(Ended::Cancelled) => CallReport::cancelled().result,
         };
-        CallReport { result, usage, limit }
+        CallReport { result, outlet_events, usage, limit }
     }
 }
 

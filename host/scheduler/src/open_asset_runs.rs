@@ -1,5 +1,6 @@
 //! Opening runs that follow from events of assets.
 
+use airlock_core::asset::AssetOrAlias;
 use airlock_core::dag::Schedule;
 use airlock_core::state::{RunType, TriggeredBy};
 use airlock_core::timetable::run_id;
@@ -31,7 +32,12 @@ impl Scheduler {
 
 fn is_met(turn: &AssetTurn) -> bool {
     let Schedule::Assets { condition } = &turn.row.dag.schedule else { return false };
-    condition.holds(&|asset| turn.queued.iter().any(|queued| queued.name == asset.name && queued.uri == asset.uri))
+    condition.holds(&|leaf| {
+        turn.queued.iter().any(|queued| match leaf {
+            AssetOrAlias::Asset(asset) => (&queued.name, &queued.uri) == (&asset.name, &asset.uri),
+            AssetOrAlias::Alias(alias) => queued.aliases.contains(&alias.name),
+        })
+    })
 }
 
 /// A run as of the newest of the events.

@@ -27,6 +27,7 @@ impl Scheduler {
                 ended_at: report.ended_at,
                 result: report.result,
                 rendered_fields: report.rendered_fields,
+                outlet_events: report.outlet_events,
             };
             if self.held.tell(key, Event::Ended(ended), now, round) {
                 self.unclaimed_reports.remove(&token);

@@ -1,8 +1,8 @@
 //! Assets, their events, and the runs that follow from them.
 //!
 //! What DAGs say of assets is kept as references, written with each version of a DAG. An event costs the DAGs that are scheduled
-//! on its asset: each gets a row on the queue of events, once for each asset. A row is fresh until a scheduler has looked at
-//! it, so that what waits for another asset costs nothing.
+//! on its asset, or on an alias by which it came: each gets a row on the queue of events, once for each asset. A row is fresh
+//! until a scheduler has looked at it, so that what waits for another asset costs nothing.
 
 use airlock_core::asset::{AssetRole, DagLinks};
 use airlock_core::id::{RunKey, TenantId};
@@ -13,6 +13,14 @@ use serde_json::{Map, Value};
 use crate::dags::DagRow;
 use crate::runs::{NewRun, RunRow, Span};
 use crate::{Page, Paged, Pattern, StoreResult};
+
+/// A name for assets that are only known when a task runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AliasRow {
+    pub id: i64,
+    pub name: String,
+    pub group: String,
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct AssetRow {
@@ -25,6 +33,8 @@ pub struct AssetRow {
     pub updated_at: DateTime<Utc>,
     /// What DAGs say of it, by role, DAG and task.
     pub references: Vec<ReferenceRow>,
+    /// The aliases that stand for it, by id.
+    pub aliases: Vec<AliasRow>,
     /// Its newest event: id and time.
     pub last_event: Option<(i64, DateTime<Utc>)>,
 }
@@ -45,7 +55,7 @@ pub struct AssetFilter {
     pub uri_pattern: Pattern,
     /// That any of these DAGs refers to.
     pub dag_ids: Vec<String>,
-    /// That some DAG refers to.
+    /// That some DAG refers to, by itself or by an alias.
     pub only_active: bool,
 }
 
@@ -62,6 +72,10 @@ pub struct AssetEventRow {
     pub source_task_id: Option<String>,
     pub source_run_id: Option<String>,
     pub source_map_index: i32,
+    /// The aliases by which it came, by name.
+    pub source_aliases: Vec<String>,
+    /// The partition of the run that it is of.
+    pub partition_key: Option<String>,
     pub timestamp: DateTime<Utc>,
     /// The runs that followed from it, and whether it was the newest of the events that each followed from.
     pub created_runs: Vec<(RunRow, bool)>,
@@ -70,6 +84,10 @@ pub struct AssetEventRow {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct AssetEventFilter {
     pub asset_id: Option<i64>,
+    /// Name and URI of the asset.
+    pub asset: Option<(String, String)>,
+    /// Only what came by this alias.
+    pub source_alias: Option<String>,
     pub name_pattern: Pattern,
     pub source_dag_id: Option<String>,
     pub source_task_id: Option<String>,
@@ -85,6 +103,8 @@ pub struct QueuedEventRow {
     pub asset_id: i64,
     pub name: String,
     pub uri: String,
+    /// The aliases that stand for the asset, by name.
+    pub aliases: Vec<String>,
     /// Of the newest event.
     pub created_at: DateTime<Utc>,
 }
@@ -110,7 +130,16 @@ pub trait Assets: Send + Sync {
     async fn asset(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AssetRow>>;
     /// Orders by `id` (default), `name`, `uri`, `created_at`, `updated_at`.
     async fn list_assets(&self, tenant: TenantId, filter: &AssetFilter, page: &Page) -> StoreResult<Paged<AssetRow>>;
-    /// What every DAG of a tenant has to do with assets.
+    async fn asset_alias(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AliasRow>>;
+    /// Orders by `id` (default), `name`.
+    async fn list_asset_aliases(
+        &self,
+        tenant: TenantId,
+        name_pattern: &Pattern,
+        page: &Page,
+    ) -> StoreResult<Paged<AliasRow>>;
+    /// What every DAG of a tenant has to do with assets and aliases. A task that produces by an alias produces the assets that the
+    /// alias stands for.
     async fn asset_links(&self, tenant: TenantId) -> StoreResult<Vec<DagLinks>>;
 
     /// An event that no task brought about. [`crate::StoreError::NotFound`] if there is no such asset.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use airlock_core::asset::OutletEvent;
 use airlock_core::dag::Dag;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
@@ -56,6 +57,7 @@ pub struct ReportedTry {
     pub ended_at: DateTime<Utc>,
     pub result: TryResult,
     pub rendered_fields: Option<Value>,
+    pub outlet_events: Vec<OutletEvent>,
 }
 
 /// A try whose worker has not been heard of in time.

@@ -1,6 +1,7 @@
 //! The queue between schedulers and workers: a small hot table that holds only what is queued or running. A row goes in one
 //! transaction with the move that ends it.
 
+use airlock_core::asset::OutletEvent;
 use airlock_core::id::RunKey;
 use airlock_core::outcome::TryResult;
 use async_trait::async_trait;
@@ -69,6 +70,8 @@ pub struct TryReport {
     pub xcoms: Vec<(String, Value)>,
     /// The template fields as rendered, if there were any.
     pub rendered_fields: Option<Value>,
+    /// What the try has said of the events that its success brings about.
+    pub outlet_events: Vec<OutletEvent>,
 }
 
 /// What a worker is to do about a try that it has.

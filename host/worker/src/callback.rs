@@ -37,7 +37,7 @@ impl Shared {
             Err(failure) => TryResult::Failure(failure),
             Ok(invocation) => {
                 let left = invocation.execution_timeout;
-                self.call(&invocation, &services, stop, None, left).await
+                self.call(&invocation, &services, stop, None, left).await.result
             }
         };
         if stop.reason() == Some(StopReason::LeaseGone) {

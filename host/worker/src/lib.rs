@@ -3,6 +3,7 @@
 //! A worker decides nothing: what a result means for the task, its retries and what follows is the scheduler's to say. It
 //! knows a try by its lease token; once the store says that the token is stale, it stops the try and reports nothing.
 
+mod assets;
 mod callback;
 mod callback_lease;
 mod claim;

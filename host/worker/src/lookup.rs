@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use airlock_core::asset::AssetOrAlias;
 use airlock_core::dag::InstanceArguments;
 use airlock_core::id::UNMAPPED;
 use airlock_core::limits::Grants;
@@ -11,6 +12,7 @@ use airlock_core::template::{
     AssetEventView, ConnectionView, InstanceFacts, Lookup, LookupError, PreviousRun, PulledXCom, RenderOptions,
     RunFacts, Scope, XComPull, render_fields,
 };
+use airlock_sandbox::capability::assets::EventPage;
 use airlock_sandbox::capability::task::{TaskServiceError, TaskServices, XComSelection};
 use airlock_store::assets::AssetEventRow;
 use airlock_store::queue::ClaimedTry;
@@ -154,18 +156,30 @@ impl Lookup for TryLookup {
         }
         let found = self.runtime.block_on(self.store.asset_events_of_run(self.run.key));
         let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
-        let view = |event: AssetEventRow| AssetEventView {
-            uri: event.uri,
-            name: event.name,
-            group: event.group,
-            extra: event.extra,
-            timestamp: event.timestamp,
-            source_dag_id: event.source_dag_id,
-            source_task_id: event.source_task_id,
-            source_run_id: event.source_run_id,
-            source_map_index: event.source_map_index,
-        };
-        Ok(found.into_iter().map(view).collect())
+        Ok(found.into_iter().map(event_view).collect())
+    }
+
+    fn inlet_events(&self, inlet: &AssetOrAlias, most: u32) -> Result<Vec<AssetEventView>, LookupError> {
+        let newest = EventPage { limit: most, ..EventPage::default() };
+        let found = self.runtime.block_on(self.services.events_of(inlet, &newest));
+        let found = found.map_err(|error| LookupError::Unavailable(error.to_string()))?;
+        Ok(found.into_iter().rev().map(event_view).collect())
+    }
+}
+
+fn event_view(event: AssetEventRow) -> AssetEventView {
+    AssetEventView {
+        uri: event.uri,
+        name: event.name,
+        group: event.group,
+        extra: event.extra,
+        timestamp: event.timestamp,
+        source_dag_id: event.source_dag_id,
+        source_task_id: event.source_task_id,
+        source_run_id: event.source_run_id,
+        source_map_index: event.source_map_index,
+        source_aliases: event.source_aliases,
+        partition_key: event.partition_key,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::claim::Shared;
 use crate::heartbeat::Stop;
 use crate::prepare::Prepared;
 use crate::services::TryServices;
-use crate::trial::execution_timed_out;
+use crate::trial::{Called, execution_timed_out};
 
 impl Shared {
     /// Calls the operator, and where its answer is "not yet" and the task's mode is `poke`, again in the same place. Each look is an
@@ -24,7 +24,7 @@ impl Shared {
         prepared: &Prepared,
         services: &Arc<TryServices>,
         stop: &Stop,
-    ) -> TryResult {
+    ) -> Called {
         let task = prepared.task();
         let limit = prepared.invocation.execution_timeout;
         let began = Instant::now();
@@ -32,20 +32,20 @@ impl Shared {
         let mut resume = claimed.resume.as_ref();
         let mut looks = claimed.reschedules;
         loop {
-            let result = self.call(&prepared.invocation, services, stop, resume.take(), left()).await;
-            let TryResult::Reschedule { at } = result else { return result };
+            let called = self.call(&prepared.invocation, services, stop, resume.take(), left()).await;
+            let TryResult::Reschedule { at } = called.result else { return called };
             if task.sensor.mode != SensorMode::Poke {
-                return result;
+                return called;
             }
             let (now, logical_date) = (self.now(), prepared.invocation.context.logical_date);
             let next = next_look(task, &claimed.dag_id, logical_date, looks, claimed.first_started_at, at, now);
-            let Some(pause) = next.map(|next| (next - now).to_std().unwrap_or_default()) else { return result };
+            let Some(pause) = next.map(|next| (next - now).to_std().unwrap_or_default()) else { return called };
             let until = left().map_or(pause, |left| left.min(pause));
             if stop.token.run_until_cancelled(tokio::time::sleep(until)).await.is_none() {
-                return result;
+                return called;
             }
             if let Some(limit) = limit.filter(|_| until < pause) {
-                return execution_timed_out(limit);
+                return execution_timed_out(limit).into();
             }
             looks = looks.saturating_add(1);
         }

@@ -133,6 +133,7 @@ impl Shared {
         let params =
             params::for_task(&definition.dag, task, &run.conf).map_err(|faults| hopeless(faults.to_string()))?;
         let InstanceArguments { written, pulled } = self.definitions.task_arguments(claimed, &definition, task).await?;
+        services.declare(task);
         if let Some(members) = definition.group_members(position) {
             services.belong_to(Arc::clone(members));
         }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use airlock_blobs::{LogKey, LogLine, LogSink};
+use airlock_core::dag::Task;
 use airlock_core::id::{TenantId, UNMAPPED};
 use airlock_core::mask::{self, Masker};
 use airlock_core::outcome::TryResult;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use crate::assets::Declared;
 use crate::claim::Shared;
 use crate::connections::{VaultConnections, open_variable, seal_variable};
 
@@ -42,6 +44,8 @@ pub(crate) struct TryServices {
     masker: Mutex<Masker>,
     /// The tasks of the mapped group that the task is in.
     group: OnceLock<Arc<HashSet<String>>>,
+    /// None for what is no task's.
+    declared: OnceLock<Declared>,
 }
 
 /// What is called.
@@ -90,6 +94,7 @@ impl TryServices {
             logged: AtomicBool::new(false),
             masker: Mutex::default(),
             group: OnceLock::new(),
+            declared: OnceLock::new(),
         }
     }
 
@@ -97,6 +102,15 @@ impl TryServices {
     pub fn belong_to(&self, group: Arc<HashSet<String>>) {
         // What a try belongs to does not change.
         _ = self.group.set(group);
+    }
+
+    /// The assets that the task's document names are those that it reaches.
+    pub fn declare(&self, task: &Task) {
+        _ = self.declared.set(Declared::of(task));
+    }
+
+    pub fn declared(&self) -> Option<&Declared> {
+        self.declared.get()
     }
 
     pub fn is_in_group(&self, task_id: &str) -> bool {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use airlock_core::asset::OutletEvent;
 use airlock_core::outcome::{Failure, FailureCause, Resume, TryResult};
 use airlock_sandbox::capability::Capabilities;
 use airlock_sandbox::capability::task::{LogLevel, LogRecord, LogSource, TaskServices};
@@ -19,12 +20,25 @@ use crate::mapping::{RETURN_VALUE, length_of};
 use crate::prepare::{Invocation, Prepared};
 use crate::services::TryServices;
 
+/// What came of a call of the operator.
+pub(crate) struct Called {
+    pub result: TryResult,
+    pub outlet_events: Vec<OutletEvent>,
+}
+
+/// An end that the host brought about.
+impl From<TryResult> for Called {
+    fn from(result: TryResult) -> Self {
+        Self { result, outlet_events: Vec::new() }
+    }
+}
+
 impl Shared {
     /// Runs a claimed try to the end of its call. None: the try is not this worker's any more.
     pub async fn try_once(self: Arc<Self>, claimed: ClaimedTry, stop: Stop) -> Option<TryReport> {
         let services = Arc::new(TryServices::of_try(&self, &claimed));
         let mut rendered_fields = None;
-        let mut xcoms = Vec::new();
+        let (mut xcoms, mut outlet_events) = (Vec::new(), Vec::new());
         let claimed_at = Instant::now();
         let prepared = traced(work_span!("prepare"), self.prepare(&claimed, &services)).await;
         self.metrics.start.record(claimed_at.elapsed().as_secs_f64());
@@ -32,8 +46,9 @@ impl Shared {
             Err(failure) => TryResult::Failure(failure),
             Ok(prepared) => {
                 rendered_fields = prepared.rendered_fields.clone().map(Value::Object);
-                let result = self.look(&claimed, &prepared, &services, &stop).await;
-                take_xcoms(result, &prepared, &mut xcoms)
+                let called = self.look(&claimed, &prepared, &services, &stop).await;
+                outlet_events = called.outlet_events;
+                take_xcoms(called.result, &prepared, &mut xcoms)
             }
         };
         let result = match stop.reason() {
@@ -59,6 +74,7 @@ impl Shared {
             result: result?,
             xcoms,
             rendered_fields,
+            outlet_events,
         })
     }
 
@@ -70,7 +86,7 @@ impl Shared {
         stop: &Stop,
         resume: Option<&Resume>,
         left: Option<Duration>,
-    ) -> TryResult {
+    ) -> Called {
         let limit = invocation.execution_timeout;
         let call = Call {
             module: invocation.module,
@@ -84,6 +100,7 @@ impl Shared {
             capabilities: Capabilities {
                 task: services.clone() as Arc<dyn TaskServices>,
                 dag_runs: services.clone(),
+                assets: services.clone(),
                 http: self.parts.http.clone(),
                 sql: self.parts.sql.clone(),
                 object_store: self.parts.object_store.clone(),
@@ -101,15 +118,15 @@ impl Shared {
                     cancel.cancel();
                     running.await;
                     self.metrics.killed("execution_timeout");
-                    return execution_timed_out(limit);
+                    return execution_timed_out(limit).into();
                 }
             },
         };
         self.metrics.called(&report, began.elapsed());
         if stop.reason() == Some(StopReason::WorkerStops) {
-            return failure(FailureCause::Stopped, "the worker was stopped before the try was done".to_owned());
+            return failure(FailureCause::Stopped, "the worker was stopped before the try was done".to_owned()).into();
         }
-        report.result
+        Called { result: report.result, outlet_events: report.outlet_events }
     }
 }
 

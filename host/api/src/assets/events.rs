@@ -42,6 +42,8 @@ impl Filter {
     fn events(self) -> AssetEventFilter {
         AssetEventFilter {
             asset_id: self.asset_id,
+            asset: None,
+            source_alias: None,
             name_pattern: pattern(&self.name_pattern, &self.name_prefix_pattern),
             source_dag_id: self.source_dag_id,
             source_task_id: self.source_task_id,

@@ -5,9 +5,9 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::extract::{Order, PageQuery, Path, Principal, Query, Unsupported, pattern};
-use crate::models::{AssetAliasCollection, AssetAliasResponse, AssetCollection};
-use crate::problem::{Answer, Problem, Refusals};
+use crate::extract::{Order, PageQuery, Principal, Query, Unsupported, pattern};
+use crate::models::AssetCollection;
+use crate::problem::{Answer, Refusals};
 use crate::state::ApiState;
 
 const ORDER: &Order =
@@ -59,33 +59,4 @@ pub async fn get_assets(
     };
     let found = state.store.list_assets(principal.tenant, &filter, &page.page(ORDER)?).await?;
     Ok(Json(AssetCollection { assets: found.items.into_iter().map(Into::into).collect(), total_entries: found.total }))
-}
-
-/// What aliases would be searched by.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(default)]
-pub struct AliasFilter {
-    name_pattern: Option<String>,
-    name_prefix_pattern: Option<String>,
-}
-
-/// Airflow's aliases of assets: there are none here.
-#[utoipa::path(get, path = "/assets/aliases", tag = "Asset", operation_id = "get_asset_aliases", params(PageQuery, AliasFilter),
-    responses((status = 200, body = AssetAliasCollection), Refusals))]
-pub async fn get_asset_aliases(
-    principal: Principal,
-    _: Query<PageQuery>,
-    _: Query<AliasFilter>,
-) -> Answer<Json<AssetAliasCollection>> {
-    principal.may(Action::Read, Resource::Asset)?;
-    Ok(Json(AssetAliasCollection { asset_aliases: Vec::new(), total_entries: 0 }))
-}
-
-/// One alias: there is none here.
-#[utoipa::path(get, path = "/assets/aliases/{asset_alias_id}", tag = "Asset", operation_id = "get_asset_alias",
-    params(("asset_alias_id" = i64, Path)), responses((status = 200, body = AssetAliasResponse), Refusals))]
-pub async fn get_asset_alias(principal: Principal, Path(id): Path<i64>) -> Answer<Json<AssetAliasResponse>> {
-    principal.may(Action::Read, Resource::Asset)?;
-    Err(Problem::not_found(format!("The Asset Alias with ID: `{id}` was not found")))
 }

@@ -1,5 +1,6 @@
 //! `/assets`, and what DAGs and runs have to do with them.
 
+pub mod aliases;
 pub mod events;
 pub mod get;
 pub mod list;

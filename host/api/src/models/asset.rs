@@ -2,7 +2,7 @@
 
 use airlock_core::asset::{AssetRole, Graph};
 use airlock_core::state::RunState;
-use airlock_store::assets::{AssetEventRow, AssetRow};
+use airlock_store::assets::{AliasRow, AssetEventRow, AssetRow};
 use airlock_store::runs::RunRow;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -24,8 +24,8 @@ pub struct AssetResponse {
     scheduled_dags: Vec<DagScheduleAssetReference>,
     producing_tasks: Vec<TaskAssetReference>,
     consuming_tasks: Vec<TaskAssetReference>,
-    /// Airflow's aliases and watchers; there are none.
     aliases: Vec<AssetAliasResponse>,
+    /// Airflow's watchers; there are none.
     #[schema(value_type = Vec<Object>)]
     watchers: [(); 0],
     last_asset_event: LastAssetEventResponse,
@@ -82,7 +82,7 @@ impl From<AssetRow> for AssetResponse {
             extra: row.extra,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            aliases: Vec::new(),
+            aliases: row.aliases.into_iter().map(Into::into).collect(),
             watchers: [],
             last_asset_event: LastAssetEventResponse {
                 id: row.last_event.map(|(id, _)| id),
@@ -104,6 +104,12 @@ pub struct AssetAliasResponse {
     id: i64,
     name: String,
     group: String,
+}
+
+impl From<AliasRow> for AssetAliasResponse {
+    fn from(row: AliasRow) -> Self {
+        Self { id: row.id, name: row.name, group: row.group }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -159,7 +165,7 @@ impl From<(RunRow, bool)> for DagRunAssetReference {
             state: run.state,
             data_interval_start: run.data_interval.map(|(start, _)| start),
             data_interval_end: run.data_interval.map(|(_, end)| end),
-            partition_key: None,
+            partition_key: run.partition.map(|partition| partition.key),
             triggering,
         }
     }
@@ -180,7 +186,7 @@ impl From<AssetEventRow> for AssetEventResponse {
             source_map_index: row.source_map_index,
             created_dagruns: row.created_runs.into_iter().map(Into::into).collect(),
             timestamp: row.timestamp,
-            partition_key: None,
+            partition_key: row.partition_key,
         }
     }
 }

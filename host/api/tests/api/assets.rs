@@ -39,7 +39,7 @@ async fn assets_are_shown_with_those_who_make_and_use_them() {
     assert_eq!(sales["extra"]["owner"], "kim");
     let used = user.get("/assets?dag_ids=load&uri_pattern=other").await.expect(200);
     assert_eq!(used["assets"][0]["consuming_tasks"][0]["task_id"], "second");
-    contract.check("get_asset_aliases", 200, &user.get("/assets/aliases").await.expect(200));
+    assert_eq!(user.get("/assets/aliases").await.expect(200)["total_entries"], 0);
     user.get("/assets/aliases/1").await.expect(404);
     user.get("/assets/4711").await.expect(404);
 
@@ -54,6 +54,32 @@ async fn assets_are_shown_with_those_who_make_and_use_them() {
     assert_eq!(graph["nodes"].as_array().unwrap().len(), 4, "two DAGs, two assets: {graph}");
     assert!(graph["edges"].as_array().unwrap().iter().any(|edge| edge["source_id"] == "dag:load"), "{graph}");
     user.get("/dependencies?node_id=dag:nothing").await.expect(404);
+}
+
+#[tokio::test]
+async fn aliases_are_listed_and_shown() {
+    let server = Server::start().await;
+    let user = server.login("admin").await;
+    user.add_dag("talk").await;
+    let mut export = dag("export");
+    export["tasks"][0]["outlets"] = json!([{ "alias": "regions", "group": "lake" }]);
+    export["tasks"][1]["inlets"] = json!([{ "alias": "rates" }]);
+    export["schedule"] = json!({ "type": "assets", "condition": { "any": [{ "alias": "rates" }, "s3://lake/sales"] } });
+    user.put("/dags/export", export).await.expect(201);
+    let contract = Contract::get();
+    let listed = user.get("/assets/aliases?order_by=-name").await.expect(200);
+    contract.check("get_asset_aliases", 200, &listed);
+    assert_eq!((listed["total_entries"].as_u64(), listed["asset_aliases"][0]["name"].as_str()), (Some(2), Some("regions")));
+    let found = user.get("/assets/aliases?name_pattern=REG").await.expect(200);
+    assert_eq!(found["asset_aliases"][0]["group"], "lake");
+    let one = format!("/assets/aliases/{}", found["asset_aliases"][0]["id"]);
+    contract.check("get_asset_alias", 200, &user.get(&one).await.expect(200));
+    server.login("other/admin").await.get(&one).await.expect(404);
+    let details = user.get("/dags/export/details").await.expect(200);
+    assert_eq!(details["asset_expression"]["any"][0]["alias"]["name"], "rates");
+    let graph = user.get("/dependencies?node_id=dag:export").await.expect(200);
+    let kinds: Vec<_> = graph["nodes"].as_array().unwrap().iter().map(|node| node["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "asset-alias").count(), 2, "{graph}");
 }
 
 #[tokio::test]

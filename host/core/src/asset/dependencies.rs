@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::AssetRole;
 
-/// A node as Airflow's web interface has it: `dag:...` or `asset:...`.
+/// A node as Airflow's web interface has it: `dag:...`, `asset:...` or `asset-alias:...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Node {
     pub id: String,
     pub label: String,
-    /// `dag` or `asset`.
+    /// `dag`, `asset` or `asset-alias`.
     pub kind: &'static str,
 }
 
@@ -26,13 +26,29 @@ pub struct Graph {
     pub edges: Vec<Edge>,
 }
 
-/// What a DAG has to do with an asset, by the asset's id and name.
+/// What a DAG has to do with an asset or an alias, by its id and name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DagLinks {
     pub dag_id: String,
     pub role: AssetRole,
-    pub asset_id: i64,
-    pub asset_name: String,
+    pub target: LinkTarget,
+    pub id: i64,
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkTarget {
+    Asset,
+    Alias,
+}
+
+impl LinkTarget {
+    const fn kind(self) -> &'static str {
+        match self {
+            Self::Asset => "asset",
+            Self::Alias => "asset-alias",
+        }
+    }
 }
 
 /// The DAGs that produce assets or follow from them, and the assets between them. With `node`, only what is connected with it;
@@ -41,7 +57,8 @@ pub fn dependencies(links: &[DagLinks], node: Option<&str>) -> Option<Graph> {
     let mut nodes = BTreeMap::new();
     let mut edges = BTreeSet::new();
     for link in links {
-        let (dag, asset) = (format!("dag:{}", link.dag_id), format!("asset:{}", link.asset_id));
+        let kind = link.target.kind();
+        let (dag, asset) = (format!("dag:{}", link.dag_id), format!("{kind}:{}", link.id));
         let (source, target) = match link.role {
             AssetRole::Outlet => (dag.clone(), asset.clone()),
             AssetRole::Schedule => (asset.clone(), dag.clone()),
@@ -50,7 +67,7 @@ pub fn dependencies(links: &[DagLinks], node: Option<&str>) -> Option<Graph> {
         };
         edges.insert(Edge { source, target });
         nodes.insert(dag.clone(), Node { id: dag, label: link.dag_id.clone(), kind: "dag" });
-        nodes.insert(asset.clone(), Node { id: asset, label: link.asset_name.clone(), kind: "asset" });
+        nodes.insert(asset.clone(), Node { id: asset, label: link.name.clone(), kind });
     }
     if let Some(node) = node {
         let connected = connected(nodes.contains_key(node).then_some(node)?, &edges);

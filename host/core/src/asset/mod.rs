@@ -2,22 +2,21 @@
 
 mod condition;
 mod dependencies;
+mod event;
+mod reference;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use uuid::Uuid;
 
-use crate::dag::{Dag, Schedule, Task};
-use crate::run::RunChange;
-use crate::state::{TaskState, UnknownName, names};
+use crate::state::{UnknownName, names};
 
 pub use condition::AssetCondition;
-pub use dependencies::{DagLinks, Edge, Graph, Node, dependencies};
+pub use dependencies::{DagLinks, Edge, Graph, LinkTarget, Node, dependencies};
+pub use event::{NewAssetEvent, OutletEvent, add_events};
+pub use reference::{Reference, References, references};
 
 /// An asset as a document names it. Name and URI together are its identity.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,9 +31,18 @@ pub struct Asset {
 impl Asset {
     /// Airflow's group of assets that name none.
     pub const GROUP: &'static str = "asset";
+    /// Airflow's longest name or URI of an asset.
+    pub const LONGEST: usize = 1_500;
 
     pub fn key(&self) -> AssetKey<'_> {
         AssetKey { name: &self.name, uri: &self.uri }
+    }
+
+    /// Whether a text can be the name or the URI of an asset, or the name of an alias: 1 to [`Self::LONGEST`] printable ASCII
+    /// characters.
+    pub fn is_name(text: &str) -> bool {
+        let is_printable = text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ');
+        !text.trim().is_empty() && text.len() <= Self::LONGEST && is_printable
     }
 }
 
@@ -43,6 +51,59 @@ impl Asset {
 pub struct AssetKey<'a> {
     pub name: &'a str,
     pub uri: &'a str,
+}
+
+/// A name for assets that are only known when a task runs: the task says which ones they are. The name is its identity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AssetAlias {
+    #[serde(rename = "alias")]
+    pub name: String,
+    pub group: String,
+}
+
+/// What a task produces or uses, or a DAG is scheduled on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum AssetOrAlias {
+    Alias(AssetAlias),
+    Asset(Asset),
+}
+
+impl From<Asset> for AssetOrAlias {
+    fn from(asset: Asset) -> Self {
+        Self::Asset(asset)
+    }
+}
+
+impl From<AssetAlias> for AssetOrAlias {
+    fn from(alias: AssetAlias) -> Self {
+        Self::Alias(alias)
+    }
+}
+
+impl AssetOrAlias {
+    /// The one of these with this URI, name or alias; the first where several have it.
+    pub fn named<'a>(of: &'a [Self], name: &str) -> Option<&'a Self> {
+        let is_meant = |one: &&Self| match one {
+            Self::Asset(asset) => asset.uri == name || asset.name == name,
+            Self::Alias(alias) => alias.name == name,
+        };
+        of.iter().find(is_meant)
+    }
+
+    pub fn asset(&self) -> Option<&Asset> {
+        match self {
+            Self::Asset(asset) => Some(asset),
+            Self::Alias(_) => None,
+        }
+    }
+
+    pub fn alias(&self) -> Option<&AssetAlias> {
+        match self {
+            Self::Alias(alias) => Some(alias),
+            Self::Asset(_) => None,
+        }
+    }
 }
 
 names! {
@@ -55,64 +116,4 @@ names! {
         /// A task of it uses the asset, without effect on scheduling.
         Inlet = "inlet",
     }
-}
-
-/// Something that a DAG says of an asset. The task id is empty for its schedule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct AssetReference<'a> {
-    pub role: AssetRole,
-    pub task_id: &'a str,
-    pub asset: &'a Asset,
-}
-
-/// Everything that a DAG says of assets, each thing once.
-pub fn references(dag: &Dag) -> Vec<AssetReference<'_>> {
-    let mut found = Vec::new();
-    if let Schedule::Assets { condition } = &dag.schedule {
-        let role = AssetRole::Schedule;
-        found.extend(condition.assets().into_iter().map(|asset| AssetReference { role, task_id: "", asset }));
-    }
-    for task in &dag.tasks {
-        for (role, assets) in [(AssetRole::Outlet, &task.outlets), (AssetRole::Inlet, &task.inlets)] {
-            found.extend(assets.iter().map(|asset| AssetReference { role, task_id: &task.task_id, asset }));
-        }
-    }
-    let mut seen = BTreeSet::new();
-    found.retain(|one| seen.insert((one.role, one.task_id, one.asset.key())));
-    found
-}
-
-/// An event of an asset that the success of a task instance brings about.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NewAssetEvent {
-    /// The event comes about only if this instance's move is applied.
-    pub instance: Uuid,
-    pub task_id: String,
-    pub map_index: i32,
-    pub name: String,
-    pub uri: String,
-    pub extra: Map<String, Value>,
-    pub at: DateTime<Utc>,
-}
-
-/// Adds to a change of a run the events that it brings about: one for each outlet of a task whose try has succeeded. `task_of`
-/// tells the task and the map index of an instance.
-pub fn add_events<'a>(change: &mut RunChange, task_of: impl Fn(Uuid) -> Option<(&'a Task, i32)>) {
-    let succeeded = change.moves.iter().filter(|moved| {
-        moved.to == Some(TaskState::Success)
-            && moved.settles.as_ref().is_some_and(|settles| settles.final_state == Some(TaskState::Success))
-    });
-    let events = succeeded.filter_map(|moved| {
-        let (task, map_index) = task_of(moved.instance)?;
-        Some(task.outlets.iter().map(move |asset| NewAssetEvent {
-            instance: moved.instance,
-            task_id: task.task_id.clone(),
-            map_index,
-            name: asset.name.clone(),
-            uri: asset.uri.clone(),
-            extra: Map::new(),
-            at: moved.at,
-        }))
-    });
-    change.asset_events = events.flatten().collect();
 }

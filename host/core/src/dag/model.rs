@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Callbacks, DeadlineAlert, Mapping};
-use crate::asset::{Asset, AssetCondition};
+use crate::asset::{AssetCondition, AssetOrAlias};
 use crate::limits::{Grants, LimitOverrides};
 use crate::state::{TriggerRule, UnknownName, WeightRule};
 
@@ -94,12 +94,12 @@ pub struct Task {
     pub grants: Option<Grants>,
     pub limits: LimitOverrides,
     pub sensor: Sensor,
-    /// The assets that it produces: its success is an event of each.
+    /// The assets that it produces: its success is an event of each. Of its aliases it says what they stand for as it runs.
     #[serde(default)]
-    pub outlets: Vec<Asset>,
-    /// The assets that it uses, for people to see.
+    pub outlets: Vec<AssetOrAlias>,
+    /// The assets that it uses: for people to see, and it may read their events.
     #[serde(default)]
-    pub inlets: Vec<Asset>,
+    pub inlets: Vec<AssetOrAlias>,
     #[serde(default)]
     pub is_setup: bool,
     /// Its trigger rule is `all_done_setup_success`, and among its upstream are the setups that it tears down.

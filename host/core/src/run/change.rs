@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::asset::NewAssetEvent;
+use crate::asset::{NewAssetEvent, OutletEvent};
 use crate::callback::NewCallback;
 use crate::outcome::FailureCause;
 use crate::state::{RunState, TaskState};
@@ -73,6 +73,8 @@ pub struct Settles {
     pub skips: Vec<String>,
     /// See [`super::Instance::map_length`]; kept where there is a final state.
     pub map_length: Option<u32>,
+    /// What the try has said of the events that its success brings about; empty unless it ends in success.
+    pub outlet_events: Vec<OutletEvent>,
 }
 
 impl Settles {
@@ -89,6 +91,7 @@ impl Settles {
             rendered_fields: None,
             skips: Vec::new(),
             map_length: None,
+            outlet_events: Vec::new(),
         }
     }
 }

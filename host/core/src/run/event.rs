@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::change::{Move, NewInstance, NewTrigger};
 use super::past::Past;
+use crate::asset::OutletEvent;
 use crate::outcome::{Failure, FailureCause, ResumeEvent, TryResult};
 use crate::state::{RunState, TaskState};
 
@@ -116,6 +117,7 @@ pub struct EndedTry {
     pub ended_at: DateTime<Utc>,
     pub result: TryResult,
     pub rendered_fields: Option<Value>,
+    pub outlet_events: Vec<OutletEvent>,
 }
 
 impl EndedTry {
@@ -134,7 +136,17 @@ impl EndedTry {
         };
         let failure = Failure::new(FailureCause::Lost, true, message);
         let result = TryResult::Failure(failure);
-        Self { instance, try_number, lease_token, hostname, started_at, ended_at: now, result, rendered_fields: None }
+        Self {
+            instance,
+            try_number,
+            lease_token,
+            hostname,
+            started_at,
+            ended_at: now,
+            result,
+            rendered_fields: None,
+            outlet_events: Vec::new(),
+        }
     }
 }
 

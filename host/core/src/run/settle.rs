@@ -58,6 +58,9 @@ impl RunMachine {
         if let Some(settles) = &mut moved.settles {
             settles.skips.clone_from(&self.slots[number].skips);
             settles.map_length = self.slots[number].map_length;
+            if to == TaskState::Success {
+                settles.outlet_events.clone_from(&ended.outlet_events);
+            }
         }
         self.effects.push(Effect::Move(moved));
     }
@@ -267,5 +270,6 @@ fn settle(
         rendered_fields: ended.rendered_fields.clone(),
         skips: Vec::new(),
         map_length: None,
+        outlet_events: Vec::new(),
     });
 }

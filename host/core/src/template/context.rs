@@ -8,9 +8,10 @@ use minijinja::Value;
 use minijinja::value::{Object, ObjectRepr, Serde};
 
 use super::accessors::{Connections, TaskInstance, Variables};
+use super::assets::{InletEvents, triggering_events};
 use super::dates::{Moment, Span};
 use super::macros::Macros;
-use super::{AssetEventView, CallbackFacts, Lookup, LookupError, PreviousRun, Scope};
+use super::{CallbackFacts, Lookup, LookupError, PreviousRun, Scope};
 use crate::dag::Task;
 
 /// Where all values come from.
@@ -39,7 +40,7 @@ impl Source {
         }
     }
 
-    fn task(&self) -> Option<&Task> {
+    pub(super) fn task(&self) -> Option<&Task> {
         self.scope.dag.tasks.iter().find(|task| task.task_id == self.scope.task_id)
     }
 
@@ -95,7 +96,8 @@ impl Object for Root {
             "prev_start_date_success" => source.previous(|run| run.started_at),
             "prev_end_date_success" => source.previous(|run| run.ended_at),
             "expanded" => return source.expanded.get_or_init(|| expanded(source)).clone(),
-            "triggering_asset_events" => source.asset_events.get_or_init(|| asset_events(source)).clone(),
+            "triggering_asset_events" => source.asset_events.get_or_init(|| triggering_events(source)).clone(),
+            "inlet_events" => Value::from_object(InletEvents(source.clone())),
             name => return self.of_the_callback(name).or_else(|| self.of_the_logical_date(name)),
         })
     }
@@ -107,37 +109,6 @@ fn expanded(source: &Source) -> Option<Value> {
         Ok(arguments) => arguments.map(|arguments| Value::from(Serde(&arguments))),
         Err(error) => Some(Value::from(super::dates::invalid(error.to_string()))),
     }
-}
-
-/// Airflow's mapping from assets, here by their URIs, to lists of events.
-fn asset_events(source: &Source) -> Value {
-    let events = match source.lookup.asset_events() {
-        Ok(events) => events,
-        Err(error) => return Value::from(super::dates::invalid(error.to_string())),
-    };
-    let mut by_asset: Vec<(String, Vec<Value>)> = Vec::new();
-    for event in events {
-        let uri = event.uri.clone();
-        match by_asset.iter_mut().find(|(of, _)| *of == uri) {
-            Some((_, list)) => list.push(asset_event(event)),
-            None => by_asset.push((uri, vec![asset_event(event)])),
-        }
-    }
-    Value::from_pairs(by_asset.into_iter().map(|(uri, list)| (uri, Value::from(list))))
-}
-
-fn asset_event(event: AssetEventView) -> Value {
-    let asset = [("name", &event.name), ("uri", &event.uri), ("group", &event.group)];
-    Value::from_pairs([
-        ("asset", Value::from_pairs(asset.map(|(name, text)| (name, Value::from(text.as_str()))))),
-        ("uri", Value::from(event.uri)),
-        ("extra", Value::from(Serde(&event.extra))),
-        ("timestamp", instant(Some(event.timestamp))),
-        ("source_dag_id", Value::from(event.source_dag_id)),
-        ("source_task_id", Value::from(event.source_task_id)),
-        ("source_run_id", Value::from(event.source_run_id)),
-        ("source_map_index", Value::from(event.source_map_index)),
-    ])
 }
 
 impl Root {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::PreviousRun;
+use crate::asset::AssetOrAlias;
 
 /// Why a look-up gave nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +66,9 @@ pub struct AssetEventView {
     pub source_task_id: Option<String>,
     pub source_run_id: Option<String>,
     pub source_map_index: i32,
+    /// The aliases by which it came.
+    pub source_aliases: Vec<String>,
+    pub partition_key: Option<String>,
 }
 
 /// Answers what is not in the [`super::Scope`]. Called from the thread that renders, and may block it.
@@ -82,6 +86,8 @@ pub trait Lookup: Send + Sync {
     fn previous_success(&self) -> Result<Option<PreviousRun>, LookupError>;
     /// The events of assets that the run follows from, oldest first.
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError>;
+    /// The newest `most` events of one of the task's inlets, the oldest first.
+    fn inlet_events(&self, inlet: &AssetOrAlias, most: u32) -> Result<Vec<AssetEventView>, LookupError>;
     /// What the mapped group that the task is in is expanded over, for this instance. None if it is in none.
     fn expanded(&self) -> Result<Option<Map<String, Value>>, LookupError>;
 }

@@ -15,6 +15,7 @@
 //! Rendering reads only what it is given: the [`Scope`], and a [`Lookup`] for what is in the database.
 
 mod accessors;
+mod assets;
 mod bounds;
 mod context;
 mod dates;

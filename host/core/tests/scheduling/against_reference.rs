@@ -129,6 +129,7 @@ impl World {
             ended_at: self.now,
             result: result(&ending),
             rendered_fields: None,
+            outlet_events: Vec::new(),
         };
         self.ended.push(ended.clone());
         self.tell(Event::Ended(ended));

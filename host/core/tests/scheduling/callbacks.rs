@@ -71,6 +71,7 @@ fn ended(to: TaskState, lease_token: Option<Uuid>, final_state: Option<TaskState
             rendered_fields: None,
             skips: Vec::new(),
             map_length: None,
+            outlet_events: Vec::new(),
         }),
     }
 }

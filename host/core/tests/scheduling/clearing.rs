@@ -247,6 +247,7 @@ fn a_task_that_was_decided_against_is_skipped_again() {
             ended_at: now(),
             result,
             rendered_fields: None,
+            outlet_events: Vec::new(),
         };
         let effects = machine.on_event(Event::Ended(ended), now());
         let skips = effects.iter().find_map(|effect| match effect {

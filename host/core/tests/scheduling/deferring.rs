@@ -41,6 +41,7 @@ fn defer(machine: &mut RunMachine, trigger: Trigger, timeout_ms: Option<u64>) ->
         ended_at: at(10),
         result: TryResult::Defer { deferral: Deferral { trigger, state: json!({ "job": 7 }), timeout_ms } },
         rendered_fields: None,
+        outlet_events: Vec::new(),
     };
     machine.on_event(Event::Ended(ended), at(10))
 }
@@ -147,6 +148,7 @@ fn a_sensors_timeout_and_interval_hold_for_its_wait() {
         ended_at: ends,
         result: TryResult::Reschedule { at: None },
         rendered_fields: None,
+        outlet_events: Vec::new(),
     };
     let effects = machine.on_event(Event::Ended(ended), ends);
     let settles = moved(&effects).settles.as_ref().unwrap();

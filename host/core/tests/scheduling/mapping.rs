@@ -103,6 +103,7 @@ impl Played {
                 ended_at: now(),
                 result: answer(outcomes, &task_id, map_index),
                 rendered_fields: None,
+                outlet_events: Vec::new(),
             }));
         }
     }

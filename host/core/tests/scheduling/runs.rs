@@ -53,6 +53,7 @@ fn play(dag: Dag, result: impl Fn(&str) -> TryResult) -> (BTreeMap<String, Optio
                 ended_at: now(),
                 result: result(&task_id),
                 rendered_fields: None,
+                outlet_events: Vec::new(),
             }),
             now(),
         ));

@@ -84,6 +84,7 @@ fn play(task: Task, pokes: &[Value]) -> (TaskState, Vec<TimeDelta>) {
             ended_at: now,
             result: answer(poke),
             rendered_fields: None,
+            outlet_events: Vec::new(),
         };
         machine.on_event(Event::Ended(ended), now);
         let state = machine.states().next().unwrap().2.unwrap();

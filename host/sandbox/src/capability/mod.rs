@@ -1,6 +1,7 @@
 //! What a guest can reach, as traits that the host implements. They mirror `wit/`; grants, sizes and handle counts are
 //! checked by this crate before an implementation is called.
 
+pub mod assets;
 pub mod dag_runs;
 pub mod http;
 pub mod object_store;
@@ -43,6 +44,7 @@ impl Caller {
 pub struct Capabilities {
     pub task: Arc<dyn task::TaskServices>,
     pub dag_runs: Arc<dyn dag_runs::DagRuns>,
+    pub assets: Arc<dyn assets::Assets>,
     pub http: Arc<dyn http::HttpHook>,
     pub sql: Arc<dyn sql::SqlHook>,
     pub object_store: Arc<dyn object_store::ObjectStoreHook>,

@@ -1,6 +1,7 @@
 //! The imports of `wit/`, answered by the capability traits. Here, and only here, grants and sizes are checked; what lies
 //! behind a trait is called with requests that are allowed.
 
+pub(crate) mod assets;
 pub(crate) mod connections;
 pub(crate) mod context;
 pub(crate) mod dag_runs;

@@ -12,6 +12,7 @@ const PACKAGES: &[Package] = &[
         name: "airlock:operator",
         version: (0, 1),
         interfaces: &[
+            "assets",
             "connections",
             "context",
             "dag-runs",

@@ -10,6 +10,7 @@ pub(crate) mod state;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use airlock_core::asset::OutletEvent;
 use airlock_core::digest::Digest;
 use airlock_core::limits::Limits;
 use airlock_core::outcome::{Failure, FailureCause, ResumeEvent, TryResult};
@@ -50,6 +51,8 @@ pub enum Entry {
 #[derive(Debug)]
 pub struct CallReport {
     pub result: TryResult,
+    /// What the operator has said of the events that its success brings about.
+    pub outlet_events: Vec<OutletEvent>,
     pub usage: Usage,
     /// What the call was ended by, where the cause is a limit that it met while it ran.
     pub limit: Option<Limit>,
@@ -72,7 +75,7 @@ pub struct Usage {
 impl CallReport {
     pub(crate) fn failed(cause: FailureCause, retryable: bool, message: String) -> Self {
         let failure = Failure::new(cause, retryable, message);
-        Self { result: TryResult::Failure(failure), usage: Usage::default(), limit: None }
+        Self { result: TryResult::Failure(failure), outlet_events: Vec::new(), usage: Usage::default(), limit: None }
     }
 
     pub(crate) fn cancelled() -> Self {
@@ -130,6 +133,13 @@ pub(crate) fn linker(runtime: &Runtime) -> wasmtime::Result<wasmtime::component:
     Ok(linker)
 }
 
+/// What came of a question.
+pub(crate) struct Asked {
+    pub(crate) answer: Result<Answer, Ended>,
+    pub(crate) outlet_events: Vec<OutletEvent>,
+    pub(crate) usage: Usage,
+}
+
 /// Runs one question to its end: the answer, a limit, a trap or the cancellation, whichever comes first.
 pub(crate) async fn ask(
     runtime: &Runtime,
@@ -137,7 +147,7 @@ pub(crate) async fn ask(
     state: CallState,
     question: Question,
     cancel: &CancellationToken,
-) -> (Result<Answer, Ended>, Usage) {
+) -> Asked {
     let limits = state.limits.clone();
     let output = state.output.clone();
     let meter = Arc::new(CpuMeter::new());
@@ -145,7 +155,7 @@ pub(crate) async fn ask(
     let started = Instant::now();
     let mut store = store(runtime, state, &meter);
 
-    let ended = {
+    let answer = {
         let conversation = Metered::new(meter.clone(), converse(&mut store, prepared, question));
         tokio::select! {
             biased;
@@ -169,7 +179,8 @@ pub(crate) async fn ask(
         log_bytes: output.used(),
         host_calls: store.data().host_calls,
     };
-    (ended, usage)
+    let outlet_events = std::mem::take(&mut store.data_mut().said.events);
+    Asked { answer, outlet_events, usage }
 }
 
 fn store(runtime: &Runtime, state: CallState, meter: &Arc<CpuMeter>) -> Store<CallState> {

@@ -12,6 +12,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use crate::capability::task::{LogLevel, LogSource, TaskContext};
 use crate::capability::{Caller, Capabilities};
 use crate::egress::Gate;
+use crate::host::assets::Said;
 use crate::host::wasi_http::Outgoing;
 use crate::limit::{Limit, LimitReached};
 use crate::run::limiter::ResourceLimits;
@@ -38,6 +39,8 @@ pub(crate) struct CallState {
     pub(crate) output: Output,
     /// Keys under which this call has pushed XComs.
     pub(crate) xcom_keys: HashSet<String>,
+    /// What this call has said of events of assets.
+    pub(crate) said: Said,
     /// Calls of `airlock:operator` interfaces.
     pub(crate) host_calls: u64,
     pub(crate) scratch: Scratch,
@@ -74,6 +77,7 @@ impl CallState {
             capabilities,
             output,
             xcom_keys: HashSet::new(),
+            said: Said::default(),
             host_calls: 0,
             scratch,
             wasi_http: WasiHttpCtx::new(),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests, and what only they call")]
 
 mod admission;
+mod assets;
 mod calls;
 mod containment;
 mod files;

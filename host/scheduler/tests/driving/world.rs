@@ -163,6 +163,7 @@ pub fn report(claimed: &ClaimedTry, result: TryResult) -> TryReport {
         result,
         xcoms: Vec::new(),
         rendered_fields: None,
+        outlet_events: Vec::new(),
     }
 }
 

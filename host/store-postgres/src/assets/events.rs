@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use sqlx::postgres::{PgConnection, PgRow};
 
-use super::queue;
+use super::{aliases, queue};
 use crate::PostgresStore;
 use crate::error::{Failure, Result};
 use crate::list::{Bound, List, Orders};
@@ -38,20 +38,31 @@ pub async fn record(connection: &mut PgConnection, events: &[(RunKey, &NewAssetE
     }
     let mut rows = Vec::with_capacity(events.len());
     for (run, event) in events {
-        let extra = serde_json::to_string(&event.extra)?;
+        let NewAssetEvent { asset, task_id, map_index, source_aliases, .. } = event;
+        let [extra, of_asset] = [serde_json::to_string(&event.extra)?, serde_json::to_string(&asset.extra)?];
         let (tenant, at) = (run.tenant.0, event.at.timestamp_micros());
-        rows.push(json!([tenant, event.name, event.uri, at, run.id, event.task_id, event.map_index, extra]));
+        let (name, uri, group) = (&asset.name, &asset.uri, &asset.group);
+        rows.push(json!([tenant, name, uri, at, run.id, task_id, map_index, extra, source_aliases, group, of_asset]));
     }
     let rows = Value::from(rows).to_string();
+    let by_alias = events.iter().any(|(_, event)| !event.source_aliases.is_empty());
+    if by_alias {
+        aliases::resolve(connection, &rows).await?;
+    }
     sqlx::query(
-        "INSERT INTO asset_events (tenant_id, asset_id, extra, source_dag_id, source_task_id, source_run_id,
-             source_map_index, timestamp)
+        "WITH written AS (
+         INSERT INTO asset_events (tenant_id, asset_id, extra, source_dag_id, source_task_id, source_run_id,
+             source_map_index, timestamp, source_aliases)
          SELECT a.tenant_id, a.asset_id, (e ->> 7)::json, r.dag_id, e ->> 5, r.run_id, (e ->> 6)::integer,
-             instant((e ->> 3)::bigint)
+             instant((e ->> 3)::bigint), ARRAY (SELECT json_array_elements_text(e -> 8))
          FROM json_array_elements($1::json) WITH ORDINALITY n (e, place)
          JOIN dag_runs r ON r.tenant_id = (e ->> 0)::bigint AND r.run_key = (e ->> 4)::bigint
          JOIN assets a ON a.tenant_id = r.tenant_id AND a.name = e ->> 1 AND a.uri = e ->> 2
-         ORDER BY place",
+         ORDER BY place
+         RETURNING tenant_id, event_id, timestamp, source_aliases)
+         INSERT INTO asset_event_aliases (tenant_id, alias_id, timestamp, event_id)
+         SELECT w.tenant_id, l.alias_id, w.timestamp, w.event_id FROM written w CROSS JOIN unnest(w.source_aliases) s
+         JOIN asset_aliases l ON l.tenant_id = w.tenant_id AND l.name = s",
     )
     .bind(&rows)
     .execute(&mut *connection)
@@ -99,6 +110,16 @@ pub async fn list(
     if let Some(asset_id) = filter.asset_id {
         list.condition("e.asset_id = ?", Bound::Integer(asset_id));
     }
+    if let Some((name, uri)) = &filter.asset {
+        list.equal("a.name = ?", Some(name));
+        list.equal("a.uri = ?", Some(uri));
+    }
+    list.equal(
+        "e.event_id IN (SELECT x.event_id FROM asset_aliases l
+                        JOIN asset_event_aliases x ON x.tenant_id = l.tenant_id AND x.alias_id = l.alias_id
+                        WHERE l.tenant_id = e.tenant_id AND l.name = ?)",
+        filter.source_alias.as_deref(),
+    );
     list.like("a.name", &filter.name_pattern);
     list.equal("e.source_dag_id = ?", filter.source_dag_id.as_deref());
     list.equal("e.source_task_id = ?", filter.source_task_id.as_deref());
@@ -167,6 +188,8 @@ fn event_row(row: &PgRow) -> Result<AssetEventRow> {
         source_task_id: row.get("source_task_id")?,
         source_run_id: row.get("source_run_id")?,
         source_map_index: row.get("source_map_index")?,
+        source_aliases: row.get("source_aliases")?,
+        partition_key: row.get("partition_key")?,
         timestamp: row.get("timestamp")?,
         created_runs: Vec::new(),
     })

@@ -7,6 +7,7 @@ use airlock_store::assets::{AssetFilter, AssetRow, ReferenceRow};
 use airlock_store::{Page, Paged};
 use sqlx::postgres::{PgConnection, PgRow};
 
+use super::aliases;
 use crate::PostgresStore;
 use crate::error::Result;
 use crate::list::{Bound, List, Orders};
@@ -44,7 +45,10 @@ pub async fn list(
     list.like("a.uri", &filter.uri_pattern);
     if filter.only_active {
         list.condition(
-            "? = EXISTS (SELECT FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)",
+            "? = (EXISTS (SELECT FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)
+                  OR EXISTS (SELECT FROM asset_alias_assets x
+                             JOIN asset_alias_references f ON f.tenant_id = x.tenant_id AND f.alias_id = x.alias_id
+                             WHERE x.tenant_id = a.tenant_id AND x.asset_id = a.asset_id))",
             Bound::Flag(true),
         );
     }
@@ -60,8 +64,11 @@ async fn fetch(store: &PostgresStore, tenant: TenantId, list: List, page: &Page)
     let (rows, total) = list.fetch(&mut snapshot, COLUMNS, ORDERS, "a.asset_id", page).await?;
     let mut items = rows.iter().map(asset_row).collect::<Result<Vec<_>>>()?;
     let mut references = references(&mut snapshot, tenant, &items).await?;
+    let ids: Vec<i64> = items.iter().map(|asset| asset.id).collect();
+    let mut aliases = aliases::of_assets(&mut snapshot, tenant, &ids).await?;
     for asset in &mut items {
         asset.references = references.remove(&asset.id).unwrap_or_default();
+        asset.aliases = aliases.remove(&asset.id).unwrap_or_default();
     }
     Ok(Paged { items, total })
 }
@@ -102,6 +109,7 @@ fn asset_row(row: &PgRow) -> Result<AssetRow> {
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         references: Vec::new(),
+        aliases: Vec::new(),
         last_event: match (row.get("last_event_id")?, row.get("last_event_at")?) {
             (Some(id), Some(at)) => Some((id, at)),
             _ => None,

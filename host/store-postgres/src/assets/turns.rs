@@ -96,20 +96,35 @@ pub async fn open(store: &PostgresStore, turn: &AssetTurn, run: Option<&NewRun>)
 }
 
 /// Notes which events a run follows from: those since the run before it, or, for a DAG that does not catch up and has had no such
-/// run, since it has been scheduled on assets.
+/// run, since it has been scheduled on assets. Of an alias it follows the events that came by it, not others of its assets.
 async fn follow(connection: &mut PgConnection, run: RunKey, dag_id: &str, catchup: bool) -> Result<()> {
     sqlx::query(
-        "INSERT INTO asset_event_runs (tenant_id, run_key, event_id)
-         SELECT e.tenant_id, r.run_key, e.event_id
-         FROM dag_runs r
-         JOIN asset_references f ON f.tenant_id = r.tenant_id AND f.dag_id = r.dag_id AND f.role = 'schedule'
-         JOIN asset_events e ON e.tenant_id = f.tenant_id AND e.asset_id = f.asset_id AND e.timestamp <= r.run_after
-             AND e.timestamp > coalesce(
+        "WITH since AS MATERIALIZED (
+             SELECT coalesce(
                  (SELECT max(p.run_after) FROM dag_runs p WHERE p.tenant_id = $1 AND p.dag_id = $3
                       AND p.run_type = 'asset_triggered' AND p.run_key <> $2),
-                 CASE WHEN NOT $4 THEN (SELECT min(s.created_at) FROM asset_references s
-                                    WHERE s.tenant_id = $1 AND s.dag_id = $3 AND s.role = 'schedule') END,
-                 '-infinity')
+                 CASE WHEN NOT $4 THEN (
+                     SELECT min(s.created_at) FROM (
+                         SELECT created_at FROM asset_references
+                         WHERE tenant_id = $1 AND dag_id = $3 AND role = 'schedule'
+                         UNION ALL
+                         SELECT created_at FROM asset_alias_references
+                         WHERE tenant_id = $1 AND dag_id = $3 AND role = 'schedule') s) END,
+                 '-infinity') AS at
+         )
+         INSERT INTO asset_event_runs (tenant_id, run_key, event_id)
+         SELECT e.tenant_id, r.run_key, e.event_id
+         FROM dag_runs r CROSS JOIN since
+         JOIN asset_references f ON f.tenant_id = r.tenant_id AND f.dag_id = r.dag_id AND f.role = 'schedule'
+         JOIN asset_events e ON e.tenant_id = f.tenant_id AND e.asset_id = f.asset_id
+             AND e.timestamp <= r.run_after AND e.timestamp > since.at
+         WHERE r.tenant_id = $1 AND r.run_key = $2
+         UNION
+         SELECT x.tenant_id, r.run_key, x.event_id
+         FROM dag_runs r CROSS JOIN since
+         JOIN asset_alias_references f ON f.tenant_id = r.tenant_id AND f.dag_id = r.dag_id AND f.role = 'schedule'
+         JOIN asset_event_aliases x ON x.tenant_id = f.tenant_id AND x.alias_id = f.alias_id
+             AND x.timestamp <= r.run_after AND x.timestamp > since.at
          WHERE r.tenant_id = $1 AND r.run_key = $2",
     )
     .bind(run.tenant.0)

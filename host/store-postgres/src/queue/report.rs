@@ -34,7 +34,7 @@ async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<
     let accepted: Vec<Uuid> = sqlx::query_scalar(
         "WITH report AS MATERIALIZED (
              SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, instance uuid, token uuid, ended_at bigint,
-                 result text, rendered_fields text)
+                 result text, rendered_fields text, outlet_events text)
          ), held AS MATERIALIZED (
              SELECT q.tenant_id, q.instance_id
              FROM queue q JOIN report r ON q.tenant_id = r.tenant AND q.instance_id = r.instance
@@ -43,7 +43,8 @@ async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<
          )
          UPDATE queue AS q
          SET state = 'reported', ended_at = instant(r.ended_at), result = r.result::json,
-             rendered_fields = r.rendered_fields::json, lease_until = NULL
+             rendered_fields = r.rendered_fields::json, outlet_events = r.outlet_events::json,
+             lease_until = NULL
          FROM report r JOIN held h ON h.tenant_id = r.tenant AND h.instance_id = r.instance
          WHERE q.tenant_id = h.tenant_id AND q.instance_id = h.instance_id AND q.lease_token = r.token
          RETURNING q.lease_token",

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::queue;
+use super::{aliases, queue};
 use crate::error::{Failure, Result};
 use crate::list::{List, Orders};
 use crate::row::{Columns, micros};
@@ -39,23 +39,42 @@ pub async fn record(connection: &mut SqliteConnection, events: &[(RunKey, &NewAs
     }
     let mut rows = Vec::with_capacity(events.len());
     for (run, event) in events {
-        let extra = serde_json::to_string(&event.extra)?;
+        let NewAssetEvent { asset, task_id, map_index, source_aliases, .. } = event;
+        let [extra, of_asset] = [serde_json::to_string(&event.extra)?, serde_json::to_string(&asset.extra)?];
         let (tenant, at) = (run.tenant.0, micros(event.at));
-        rows.push(json!([tenant, event.name, event.uri, at, run.id, event.task_id, event.map_index, extra]));
+        let (name, uri, group) = (&asset.name, &asset.uri, &asset.group);
+        rows.push(json!([tenant, name, uri, at, run.id, task_id, map_index, extra, source_aliases, group, of_asset]));
     }
     let rows = Value::from(rows).to_string();
-    sqlx::query(
+    let by_alias = events.iter().any(|(_, event)| !event.source_aliases.is_empty());
+    if by_alias {
+        aliases::resolve(connection, &rows).await?;
+    }
+    let written: Vec<i64> = sqlx::query_scalar(
         "INSERT INTO asset_events (tenant_id, asset_id, extra, source_dag_id, source_task_id, source_run_id,
-             source_map_index, timestamp)
-         SELECT a.tenant_id, a.asset_id, e.value ->> 7, r.dag_id, e.value ->> 5, r.run_id, e.value ->> 6, e.value ->> 3
+             source_map_index, timestamp, source_aliases)
+         SELECT a.tenant_id, a.asset_id, e.value ->> 7, r.dag_id, e.value ->> 5, r.run_id, e.value ->> 6, e.value ->> 3,
+             e.value -> 8
          FROM json_each(?1) e
          CROSS JOIN dag_runs r ON r.tenant_id = e.value ->> 0 AND r.run_key = e.value ->> 4
          CROSS JOIN assets a ON a.tenant_id = r.tenant_id AND a.name = e.value ->> 1 AND a.uri = e.value ->> 2
-         ORDER BY e.key",
+         ORDER BY e.key RETURNING event_id",
     )
     .bind(&rows)
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await?;
+    if by_alias {
+        sqlx::query(
+            "INSERT INTO asset_event_aliases (tenant_id, alias_id, timestamp, event_id)
+             SELECT e.tenant_id, l.alias_id, e.timestamp, e.event_id FROM json_each(?1) n
+             CROSS JOIN asset_events e ON e.event_id = n.value
+             CROSS JOIN json_each(e.source_aliases) s
+             CROSS JOIN asset_aliases l ON l.tenant_id = e.tenant_id AND l.name = s.value",
+        )
+        .bind(Value::from(written).to_string())
+        .execute(&mut *connection)
+        .await?;
+    }
     queue::add(connection, &rows).await
 }
 
@@ -100,6 +119,16 @@ pub async fn list(
     if let Some(asset_id) = filter.asset_id {
         list.integer("e.asset_id = ?", asset_id);
     }
+    if let Some((name, uri)) = &filter.asset {
+        list.text("a.name = ?", name);
+        list.text("a.uri = ?", uri);
+    }
+    list.equal(
+        "e.event_id IN (SELECT x.event_id FROM asset_aliases l
+                        CROSS JOIN asset_event_aliases x ON x.tenant_id = l.tenant_id AND x.alias_id = l.alias_id
+                        WHERE l.tenant_id = e.tenant_id AND l.name = ?)",
+        filter.source_alias.as_deref(),
+    );
     list.like("a.name", &filter.name_pattern);
     list.equal("e.source_dag_id = ?", filter.source_dag_id.as_deref());
     list.equal("e.source_task_id = ?", filter.source_task_id.as_deref());
@@ -175,6 +204,8 @@ fn event_row(row: &SqliteRow) -> Result<AssetEventRow> {
         source_task_id: row.optional_text("source_task_id")?,
         source_run_id: row.optional_text("source_run_id")?,
         source_map_index: row.number("source_map_index")?,
+        source_aliases: row.json("source_aliases")?,
+        partition_key: row.optional_text("partition_key")?,
         timestamp: row.instant("timestamp")?,
         created_runs: Vec::new(),
     })

@@ -1,5 +1,6 @@
 //! Assets, their events, and the runs that follow from them.
 
+mod aliases;
 mod events;
 mod queue;
 mod read;
@@ -9,10 +10,11 @@ mod turns;
 use airlock_core::asset::DagLinks;
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::assets::{
-    AssetEventFilter, AssetEventRow, AssetFilter, AssetRow, AssetTurn, Assets, QueuedEventFilter, QueuedEventRow,
+    AliasRow, AssetEventFilter, AssetEventRow, AssetFilter, AssetRow, AssetTurn, Assets, QueuedEventFilter,
+    QueuedEventRow,
 };
 use airlock_store::runs::{NewRun, RunRow};
-use airlock_store::{Page, Paged, StoreResult};
+use airlock_store::{Page, Paged, Pattern, StoreResult};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -29,6 +31,17 @@ impl Assets for SqliteStore {
     }
     async fn list_assets(&self, tenant: TenantId, filter: &AssetFilter, page: &Page) -> StoreResult<Paged<AssetRow>> {
         Ok(read::list(self, tenant, filter, page).await?)
+    }
+    async fn asset_alias(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AliasRow>> {
+        Ok(aliases::get(self, tenant, id).await?)
+    }
+    async fn list_asset_aliases(
+        &self,
+        tenant: TenantId,
+        name_pattern: &Pattern,
+        page: &Page,
+    ) -> StoreResult<Paged<AliasRow>> {
+        Ok(aliases::list(self, tenant, name_pattern, page).await?)
     }
     async fn asset_links(&self, tenant: TenantId) -> StoreResult<Vec<DagLinks>> {
         Ok(references::links(self, tenant).await?)

@@ -9,6 +9,7 @@ use serde_json::Value;
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::aliases;
 use crate::SqliteStore;
 use crate::error::Result;
 use crate::list::{List, Orders};
@@ -41,7 +42,10 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &AssetFilter, p
     list.like("a.uri", &filter.uri_pattern);
     if filter.only_active {
         list.condition(
-            "EXISTS (SELECT 1 FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)",
+            "(EXISTS (SELECT 1 FROM asset_references f WHERE f.tenant_id = a.tenant_id AND f.asset_id = a.asset_id)
+              OR EXISTS (SELECT 1 FROM asset_alias_assets x
+                         JOIN asset_alias_references f ON f.tenant_id = x.tenant_id AND f.alias_id = x.alias_id
+                         WHERE x.tenant_id = a.tenant_id AND x.asset_id = a.asset_id))",
         );
     }
     list.any(
@@ -58,8 +62,11 @@ async fn fetch(store: &SqliteStore, tenant: TenantId, list: List, page: &Page) -
     let (rows, total) = list.fetch(&mut snapshot, COLUMNS, ORDERS, "a.asset_id", page).await?;
     let mut items = rows.iter().map(asset_row).collect::<Result<Vec<_>>>()?;
     let mut references = references(&mut snapshot, tenant, &items).await?;
+    let ids: Vec<i64> = items.iter().map(|asset| asset.id).collect();
+    let mut aliases = aliases::of_assets(&mut snapshot, tenant, &ids).await?;
     for asset in &mut items {
         asset.references = references.remove(&asset.id).unwrap_or_default();
+        asset.aliases = aliases.remove(&asset.id).unwrap_or_default();
     }
     Ok(Paged { items, total })
 }
@@ -100,6 +107,7 @@ fn asset_row(row: &SqliteRow) -> Result<AssetRow> {
         created_at: row.instant("created_at")?,
         updated_at: row.instant("updated_at")?,
         references: Vec::new(),
+        aliases: Vec::new(),
         last_event: row.optional_integer("last_event_id")?.zip(row.optional_instant("last_event_at")?),
     })
 }

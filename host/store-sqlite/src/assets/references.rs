@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use airlock_core::asset::{AssetReference, DagLinks, references};
+use airlock_core::asset::{Asset, DagLinks, LinkTarget, Reference, references};
 use airlock_core::dag::Dag;
 use airlock_core::id::TenantId;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use sqlx::sqlite::SqliteConnection;
 
+use super::aliases;
 use crate::SqliteStore;
 use crate::error::Result;
 use crate::row::{Columns, micros};
@@ -16,8 +17,10 @@ use crate::row::{Columns, micros};
 /// Brings the references of a DAG to what its newest version says, and has its queue looked at anew.
 pub async fn write(connection: &mut SqliteConnection, tenant: TenantId, dag: &Dag, now: DateTime<Utc>) -> Result<()> {
     let references = references(dag);
+    aliases::write(connection, tenant, &dag.dag_id, &references.aliases, now).await?;
+    let references = references.assets;
     write_assets(connection, tenant, &references, now).await?;
-    let rows = references.iter().map(|one| json!([one.role, one.task_id, one.asset.name, one.asset.uri]));
+    let rows = references.iter().map(|one| json!([one.role, one.task_id, one.to.name, one.to.uri]));
     let rows = rows.collect::<Value>().to_string();
     sqlx::query(
         "DELETE FROM asset_references AS f WHERE f.tenant_id = ?1 AND f.dag_id = ?2 AND NOT EXISTS (
@@ -44,7 +47,11 @@ pub async fn write(connection: &mut SqliteConnection, tenant: TenantId, dag: &Da
     .await?;
     sqlx::query(
         "DELETE FROM asset_queue WHERE tenant_id = ?1 AND dag_id = ?2 AND asset_id NOT IN (
-             SELECT asset_id FROM asset_references WHERE tenant_id = ?1 AND dag_id = ?2 AND role = 'schedule')",
+             SELECT asset_id FROM asset_references WHERE tenant_id = ?1 AND dag_id = ?2 AND role = 'schedule'
+             UNION ALL
+             SELECT x.asset_id FROM asset_alias_references f
+             JOIN asset_alias_assets x ON x.tenant_id = f.tenant_id AND x.alias_id = f.alias_id
+             WHERE f.tenant_id = ?1 AND f.dag_id = ?2 AND f.role = 'schedule')",
     )
     .bind(tenant.0)
     .bind(&dag.dag_id)
@@ -62,10 +69,10 @@ pub async fn write(connection: &mut SqliteConnection, tenant: TenantId, dag: &Da
 async fn write_assets(
     connection: &mut SqliteConnection,
     tenant: TenantId,
-    references: &[AssetReference<'_>],
+    references: &[Reference<'_, Asset>],
     now: DateTime<Utc>,
 ) -> Result<()> {
-    let assets: BTreeMap<_, _> = references.iter().map(|one| (one.asset.key(), one.asset)).collect();
+    let assets: BTreeMap<_, _> = references.iter().map(|one| (one.to.key(), one.to)).collect();
     if assets.is_empty() {
         return Ok(());
     }
@@ -91,9 +98,17 @@ async fn write_assets(
 
 pub async fn links(store: &SqliteStore, tenant: TenantId) -> Result<Vec<DagLinks>> {
     let rows = sqlx::query(
-        "SELECT DISTINCT f.dag_id, f.role, a.asset_id, a.name FROM asset_references f
-         JOIN assets a ON a.tenant_id = f.tenant_id AND a.asset_id = f.asset_id
-         WHERE f.tenant_id = ?1 ORDER BY f.dag_id, a.asset_id, f.role",
+        "SELECT f.dag_id, f.role, 0 AS is_alias, a.asset_id AS id, a.name FROM asset_references f
+         JOIN assets a ON a.tenant_id = f.tenant_id AND a.asset_id = f.asset_id WHERE f.tenant_id = ?1
+         UNION
+         SELECT f.dag_id, f.role, 1, l.alias_id, l.name FROM asset_alias_references f
+         JOIN asset_aliases l ON l.tenant_id = f.tenant_id AND l.alias_id = f.alias_id WHERE f.tenant_id = ?1
+         UNION
+         SELECT f.dag_id, f.role, 0, a.asset_id, a.name FROM asset_alias_references f
+         JOIN asset_alias_assets x ON x.tenant_id = f.tenant_id AND x.alias_id = f.alias_id
+         JOIN assets a ON a.tenant_id = x.tenant_id AND a.asset_id = x.asset_id
+         WHERE f.tenant_id = ?1 AND f.role = 'outlet'
+         ORDER BY 1, 3, 4, 2",
     )
     .bind(tenant.0)
     .fetch_all(&mut *store.reader().await)
@@ -103,8 +118,9 @@ pub async fn links(store: &SqliteStore, tenant: TenantId) -> Result<Vec<DagLinks
             Ok(DagLinks {
                 dag_id: row.text("dag_id")?,
                 role: row.name("role")?,
-                asset_id: row.integer("asset_id")?,
-                asset_name: row.text("name")?,
+                target: if row.flag("is_alias")? { LinkTarget::Alias } else { LinkTarget::Asset },
+                id: row.integer("id")?,
+                name: row.text("name")?,
             })
         })
         .collect()

@@ -13,7 +13,7 @@ use crate::{SqliteStore, begin};
 pub async fn reported(store: &SqliteStore, owner: Uuid, limit: u32) -> Result<Vec<ReportedTry>> {
     let rows = sqlx::query(
         "SELECT q.tenant_id, q.run_key, q.instance_id, q.try_number, q.lease_token, q.hostname, q.started_at, q.ended_at,
-             q.result, q.rendered_fields
+             q.result, q.rendered_fields, q.outlet_events
          FROM queue q CROSS JOIN active_runs a ON a.tenant_id = q.tenant_id AND a.run_key = q.run_key
          WHERE q.state = 'reported' AND a.owner = ?1 ORDER BY q.ended_at LIMIT ?2",
     )
@@ -73,6 +73,7 @@ fn reported_try(row: &SqliteRow) -> Result<ReportedTry> {
         ended_at: row.instant("ended_at")?,
         result: row.json("result")?,
         rendered_fields: row.optional_json("rendered_fields")?,
+        outlet_events: row.optional_json("outlet_events")?.unwrap_or_default(),
     })
 }
 

@@ -36,14 +36,14 @@ fn reports_json<'a>(reports: impl IntoIterator<Item = &'a TryReport>) -> Result<
 /// Writes the results of tries whose token holds; answers those tokens.
 async fn accept(connection: &mut SqliteConnection, reports: &[TryReport]) -> Result<HashSet<Uuid>> {
     let accepted: Vec<Uuid> = sqlx::query_scalar(
-        "WITH report (tenant_id, instance_id, token, ended_at, result, rendered_fields) AS MATERIALIZED (
+        "WITH report (tenant_id, instance_id, token, ended_at, result, rendered_fields, outlet_events) AS MATERIALIZED (
              SELECT value ->> 'tenant', unhex(value ->> 'instance'), unhex(value ->> 'token'), value ->> 'ended_at',
-                 value ->> 'result', value ->> 'rendered_fields'
+                 value ->> 'result', value ->> 'rendered_fields', value ->> 'outlet_events'
              FROM json_each(?1)
          )
          UPDATE queue AS q
          SET state = 'reported', ended_at = r.ended_at, result = r.result, rendered_fields = r.rendered_fields,
-             lease_until = NULL
+             outlet_events = r.outlet_events, lease_until = NULL
          FROM report r
          WHERE q.tenant_id = r.tenant_id AND q.instance_id = r.instance_id AND q.lease_token = r.token
              AND q.state = 'running'

@@ -121,6 +121,7 @@ impl<'a> Driver<'a> {
             ended_at: at(seconds),
             result: success(),
             rendered_fields: None,
+            outlet_events: Vec::new(),
         };
         let mut lost = settle(&reported, TaskState::Failed, seconds);
         if let Some(settles) = &mut lost.settles {

@@ -21,13 +21,13 @@ fn asset(name: &str) -> Asset {
 /// A DAG with one task, which produces these.
 fn producer(dag_id: &str, outlets: &[&str]) -> Dag {
     let mut load = task("load", &[]);
-    load.outlets = outlets.iter().map(|name| asset(name)).collect();
+    load.outlets = outlets.iter().map(|name| asset(name).into()).collect();
     Dag { tasks: vec![load], ..dag(dag_id, &[]) }
 }
 
 /// A DAG that follows all of these.
 fn consumer(dag_id: &str, names: &[&str]) -> Dag {
-    let all = names.iter().map(|name| AssetCondition::Asset(asset(name))).collect();
+    let all = names.iter().map(|name| asset(name).into()).collect();
     Dag { schedule: Schedule::Assets { condition: AssetCondition::All { all } }, ..dag(dag_id, &["load"]) }
 }
 
@@ -72,7 +72,7 @@ async fn events_of(store: &dyn Store, run: RunKey) -> Vec<i64> {
 pub async fn references_follow_the_newest_version(store: &dyn Store) {
     let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
     let mut both = producer("both", &["a", "b"]);
-    both.tasks[0].inlets = vec![asset("c")];
+    both.tasks[0].inlets = vec![asset("c").into()];
     put_dag(store, acme, &both).await;
     put_dag(store, acme, &consumer("reader", &["a"])).await;
     put_dag(store, beta, &producer("both", &["a"])).await;
@@ -83,7 +83,8 @@ pub async fn references_follow_the_newest_version(store: &dyn Store) {
     assert_eq!(references, [(AssetRole::Outlet, "both", "load"), (AssetRole::Schedule, "reader", "")]);
 
     let mut fewer = producer("both", &["b"]);
-    fewer.tasks[0].outlets[0].extra = json!({ "owner": "kim" }).as_object().cloned().unwrap();
+    let owned = Asset { extra: json!({ "owner": "kim" }).as_object().cloned().unwrap(), ..asset("b") };
+    fewer.tasks[0].outlets = vec![owned.into()];
     put_dag(store, acme, &fewer).await;
     assert_eq!(asset_named(store, acme, "b").await.extra["owner"], "kim");
     let names = async |filter: &AssetFilter| {
@@ -99,7 +100,7 @@ pub async fn references_follow_the_newest_version(store: &dyn Store) {
     assert_eq!(names(&by_uri).await, ("b".to_owned(), 1));
     assert_eq!(store.asset(beta, a.id).await.unwrap(), None);
     let links = store.asset_links(acme).await.unwrap();
-    let links: Vec<_> = links.iter().map(|link| (link.dag_id.as_str(), link.role, link.asset_name.as_str())).collect();
+    let links: Vec<_> = links.iter().map(|link| (link.dag_id.as_str(), link.role, link.name.as_str())).collect();
     assert_eq!(links, [("both", AssetRole::Outlet, "b"), ("reader", AssetRole::Schedule, "a")]);
     assert!(store.delete_dag(acme, "reader").await.unwrap());
     assert_eq!(names(&active).await, ("b".to_owned(), 1));
@@ -220,9 +221,9 @@ pub async fn success_is_an_event_of_every_outlet(store: &dyn Store) {
         instance,
         task_id: "load".to_owned(),
         map_index: -1,
-        name: name.to_owned(),
-        uri: format!("s3://{name}"),
+        asset: asset(name),
         extra: json!({ "rows": 7 }).as_object().cloned().unwrap(),
+        source_aliases: Vec::new(),
         at: at(5),
     };
     let commit = async |run: &RunRow, from: Option<TaskState>| {

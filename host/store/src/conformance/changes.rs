@@ -181,6 +181,7 @@ pub async fn an_instance_that_is_taken_off_the_queue_needs_no_token(store: &dyn 
             message: None,
             rendered_fields: None,
             map_length: None,
+            outlet_events: Vec::new(),
         };
         let from_states = vec![Some(TaskState::Queued), Some(TaskState::Running)];
         let to = Some(TaskState::Failed);

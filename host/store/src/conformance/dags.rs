@@ -166,7 +166,7 @@ pub async fn dags_are_found_by_their_newest_run_and_their_assets(store: &dyn Sto
     let tenant = tenant(store, "acme").await;
     let lake =
         Asset { name: "lake".to_owned(), uri: "s3://Deep".to_owned(), group: "asset".to_owned(), extra: Map::new() };
-    let condition = AssetCondition::Asset(lake);
+    let condition = AssetCondition::from(lake);
     put_dag(store, tenant, &Dag { schedule: Schedule::Assets { condition }, ..dag("fishing", &[]) }).await;
     put_dag(store, tenant, &dag("idle", &[])).await;
     let driver = Driver::new(store);

@@ -255,6 +255,7 @@ pub fn settle(reported: &ReportedTry, to: TaskState, seconds: i64) -> Move {
             rendered_fields: reported.rendered_fields.clone(),
             skips: Vec::new(),
             map_length: None,
+            outlet_events: reported.outlet_events.clone(),
         }),
     }
 }
@@ -293,6 +294,7 @@ pub fn report(claimed: &ClaimedTry, result: TryResult, seconds: i64) -> TryRepor
         result,
         xcoms: Vec::new(),
         rendered_fields: None,
+        outlet_events: Vec::new(),
     }
 }
 

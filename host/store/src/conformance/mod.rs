@@ -5,6 +5,7 @@
 
 pub mod actors;
 pub mod admission;
+pub mod aliases;
 pub mod assets;
 pub mod audit;
 pub mod backfills;
@@ -106,6 +107,11 @@ macro_rules! conformance {
                 what_came_before_a_dag_listened_is_no_event_of_its,
                 a_dag_that_is_busy_or_has_changed_waits,
                 success_is_an_event_of_every_outlet,
+            ]
+            aliases: [
+                an_alias_comes_to_stand_for_assets,
+                a_dag_follows_what_came_by_its_alias,
+                what_a_try_has_said_goes_with_its_report,
             ]
             instances: [
                 instances_are_listed_by_filter_order_and_page,

@@ -222,7 +222,7 @@ pub async fn events_that_a_dag_waits_with_stay(store: &dyn Store) {
         group: Asset::GROUP.to_owned(),
         extra: Map::new(),
     };
-    let all = vec![AssetCondition::Asset(asset("a")), AssetCondition::Asset(asset("b"))];
+    let all = vec![AssetCondition::from(asset("a")), AssetCondition::from(asset("b"))];
     let schedule = Schedule::Assets { condition: AssetCondition::All { all } };
     put_dag(store, tenant, &Dag { schedule, ..dag("sales", &["load"]) }).await;
     let assets = store.list_assets(tenant, &AssetFilter::default(), &page(9, 0, &[("name", false)])).await.unwrap();

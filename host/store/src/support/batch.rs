@@ -296,6 +296,7 @@ pub struct ReportJson {
     ended_at: i64,
     result: String,
     rendered_fields: Option<String>,
+    outlet_events: Option<String>,
 }
 
 impl ReportJson {
@@ -310,6 +311,10 @@ impl ReportJson {
             ended_at: micros(report.ended_at),
             result: serde_json::to_string(&report.result)?,
             rendered_fields: report.rendered_fields.as_ref().map(Value::to_string),
+            outlet_events: match report.outlet_events.as_slice() {
+                [] => None,
+                said => Some(serde_json::to_string(said)?),
+            },
         })
     }
 }

@@ -33,6 +33,7 @@ mod operator;
 mod outcome;
 mod trigger;
 
+pub mod assets;
 pub mod connections;
 pub mod context;
 pub mod dag_runs;
@@ -58,7 +59,7 @@ use wasm as host;
 pub use airlock_sdk_macros::{arguments, operator};
 pub use context::context;
 pub use error::{Error, Result};
-pub use moment::{MomentError, moment};
+pub use moment::{MomentError, format_moment, moment};
 pub use operator::{Description, Kind, Operator};
 pub use outcome::{Deferral, Event, IntoOutcome, Outcome, ShortCircuitScope};
 pub use trigger::{

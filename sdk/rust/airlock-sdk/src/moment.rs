@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use chrono::{DateTime, NaiveDate, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveTime, SecondsFormat, Utc};
 
 /// Why a text is no moment.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -24,11 +24,16 @@ pub fn moment(text: &str) -> Result<SystemTime, MomentError> {
         .map_err(|_| MomentError(text.to_owned()))
 }
 
+/// Writes a moment as RFC 3339 in UTC, such as `2026-01-31T06:00:00Z`, with as much of a fraction as it has.
+pub fn format_moment(moment: SystemTime) -> String {
+    DateTime::<Utc>::from(moment).to_rfc3339_opts(SecondsFormat::AutoSi, true)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::moment;
+    use super::{format_moment, moment};
 
     #[test]
     fn what_templates_make_is_read() {
@@ -37,6 +42,7 @@ mod tests {
             assert_eq!(moment(text), Ok(day), "{text}");
         }
         assert_eq!(moment("2026-01-31T00:00:00.5Z"), Ok(day + Duration::from_millis(500)));
+        assert_eq!(format_moment(day + Duration::from_millis(500)), "2026-01-31T00:00:00.500Z");
         for text in ["", "None", "2026-02-30", "2026-01-31T00:00:00", "tomorrow"] {
             assert!(moment(text).unwrap_err().to_string().contains("RFC 3339"), "{text}");
         }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use airlock_core::asset::AssetOrAlias;
 use airlock_core::dag::{Dag, params};
 use airlock_core::id::UNMAPPED;
 use airlock_core::state::RunType;
@@ -135,6 +136,10 @@ impl Lookup for Files {
     }
 
     fn asset_events(&self) -> Result<Vec<AssetEventView>, LookupError> {
+        Ok(Vec::new())
+    }
+
+    fn inlet_events(&self, _: &AssetOrAlias, _: u32) -> Result<Vec<AssetEventView>, LookupError> {
         Ok(Vec::new())
     }
 }

@@ -3,28 +3,26 @@
 use serde_json::Map;
 
 use super::fields::Found;
-use crate::asset::{Asset, AssetCondition};
+use crate::asset::{Asset, AssetAlias, AssetCondition, AssetOrAlias};
 
-/// Airflow's longest name or URI of an asset.
-const LONGEST: usize = 1_500;
 /// How deep conditions may be nested, and how many assets one list or condition may have.
 const DEEPEST: usize = 16;
 const MOST: usize = 1_000;
 
-/// The assets of `inlets` or `outlets`.
-pub(super) fn list(found: &Found<'_>) -> Vec<Asset> {
-    let assets: Vec<Asset> =
-        found.items().into_iter().flatten().take(MOST + 1).filter_map(|item| asset(&item)).collect();
+/// The assets and aliases of `inlets` or `outlets`.
+pub(super) fn list(found: &Found<'_>) -> Vec<AssetOrAlias> {
+    let assets: Vec<AssetOrAlias> =
+        found.items().into_iter().flatten().take(MOST + 1).filter_map(|item| asset_or_alias(&item)).collect();
     if assets.len() > MOST {
         found.fault(format!("at most {MOST} assets are allowed here"));
     }
     assets
 }
 
-/// A condition of assets, `{"all": [..]}`, `{"any": [..]}` or an asset.
+/// A condition of assets, `{"all": [..]}`, `{"any": [..]}`, an asset or an alias.
 pub(super) fn condition(found: &Found<'_>) -> Option<AssetCondition> {
     let read = nested(found, 0)?;
-    if read.assets().len() > MOST {
+    if read.leaves().len() > MOST {
         found.fault(format!("a condition has at most {MOST} assets"));
         return None;
     }
@@ -34,7 +32,7 @@ pub(super) fn condition(found: &Found<'_>) -> Option<AssetCondition> {
 fn nested(found: &Found<'_>, depth: usize) -> Option<AssetCondition> {
     let Some(kind) = ["all", "any"].into_iter().find(|kind| found.value.get(kind).is_some()) else {
         if found.value.is_string() || found.value.is_object() {
-            return asset(found).map(AssetCondition::Asset);
+            return asset_or_alias(found).map(AssetCondition::Leaf);
         }
         found.expected("an asset's URI, an asset, `{\"all\": [..]}` or `{\"any\": [..]}`");
         return None;
@@ -54,6 +52,18 @@ fn nested(found: &Found<'_>, depth: usize) -> Option<AssetCondition> {
     Some(if kind == "all" { AssetCondition::All { all: parts } } else { AssetCondition::Any { any: parts } })
 }
 
+/// An asset, or an object with `alias`.
+fn asset_or_alias(found: &Found<'_>) -> Option<AssetOrAlias> {
+    if found.value.get("alias").is_none() {
+        return asset(found).map(AssetOrAlias::Asset);
+    }
+    let fields = found.fields()?;
+    fields.refuse_unknown("an alias of assets", &[&["alias", "group"]]);
+    let name = checked(&fields.required("alias")?)?;
+    let group = fields.text("group").unwrap_or_else(|| Asset::GROUP.to_owned());
+    Some(AssetOrAlias::Alias(AssetAlias { name, group }))
+}
+
 /// A URI, which is the name too, or an object with `uri`, `name` or both.
 fn asset(found: &Found<'_>) -> Option<Asset> {
     if found.value.is_string() {
@@ -61,7 +71,7 @@ fn asset(found: &Found<'_>) -> Option<Asset> {
         return Some(Asset { name: uri.clone(), uri, group: Asset::GROUP.to_owned(), extra: Map::new() });
     }
     if !found.value.is_object() {
-        found.expected("an asset's URI, or an object with `uri` or `name`");
+        found.expected("an asset's URI, or an object with `uri`, `name` or `alias`");
         return None;
     }
     let fields = found.fields()?;
@@ -83,9 +93,8 @@ fn asset(found: &Found<'_>) -> Option<Asset> {
 
 fn checked(found: &Found<'_>) -> Option<String> {
     let text = found.text()?;
-    let is_printable = text.chars().all(|letter| letter.is_ascii_graphic() || letter == ' ');
-    if text.trim().is_empty() || text.len() > LONGEST || !is_printable {
-        found.expected(format!("1 to {LONGEST} printable ASCII characters"));
+    if !Asset::is_name(text) {
+        found.expected(format!("1 to {} printable ASCII characters", Asset::LONGEST));
         return None;
     }
     Some(text.to_owned())

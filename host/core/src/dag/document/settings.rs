@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::asset;
 use super::fields::{Fields, Found};
-use crate::asset::Asset;
+use crate::asset::AssetOrAlias;
 use crate::dag::{Seconds, Sensor, SensorMode};
 use crate::limits::{GRANT_KINDS, Grants, LimitOverrides, Limits};
 use crate::near::{nearest, suggestion};
@@ -65,8 +65,8 @@ pub(super) struct Settings {
     pub multiple_outputs: bool,
     pub grants: Option<Grants>,
     pub limits: LimitOverrides,
-    pub outlets: Vec<Asset>,
-    pub inlets: Vec<Asset>,
+    pub outlets: Vec<AssetOrAlias>,
+    pub inlets: Vec<AssetOrAlias>,
     pub sensor: Sensor,
 }
 
@@ -180,6 +180,9 @@ pub(super) fn grants(found: &Found<'_>) -> Option<Grants> {
     Some(grants)
 }
 
+/// Limits that are counts, 32 bits wide.
+const NARROW: &[&str] = &["instances", "handles", "xcom_count", "asset_event_count", "map_length"];
+
 pub(super) fn limits(found: &Found<'_>) -> Option<LimitOverrides> {
     // The names are those of the structure itself, so that a new limit is known here without a word.
     let known = serde_json::to_value(Limits::default()).ok()?;
@@ -190,10 +193,7 @@ pub(super) fn limits(found: &Found<'_>) -> Option<LimitOverrides> {
     for name in names {
         let Some(limit) = fields.get(name) else { continue };
         let whole = match known.get(name) {
-            // Narrow ones: counts, which are 32 bits wide.
-            Some(_) if matches!(name, "instances" | "handles" | "xcom_count" | "map_length") => {
-                limit.whole(0..=LARGEST).map(i64::from)
-            }
+            Some(_) if NARROW.contains(&name) => limit.whole(0..=LARGEST).map(i64::from),
             _ => limit.whole(0..=i64::MAX),
         };
         if let Some(whole) = whole {

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use airlock_core::asset::{Asset, AssetAlias, AssetOrAlias};
+use airlock_sandbox::capability::assets::{AssetEventInfo, Assets, EventPage};
 use airlock_sandbox::capability::dag_runs::{DagInfo, DagRunError, DagRuns, InstanceInfo, RunInfo, TriggerRequest};
 use airlock_sandbox::capability::http::{HttpError, HttpHook, HttpRequest, HttpResponse};
 use airlock_sandbox::capability::object_store::{
@@ -15,12 +17,21 @@ use airlock_sandbox::capability::task::{
 use airlock_sandbox::capability::{Caller, Capabilities};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-#[derive(Default)]
 pub struct Services {
+    declared: [AssetOrAlias; 2],
     pub xcoms: Mutex<BTreeMap<String, Value>>,
     pub log: Mutex<Vec<LogRecord>>,
+}
+
+impl Default for Services {
+    fn default() -> Self {
+        let (group, extra) = (Asset::GROUP.to_owned(), Map::new());
+        let sales = Asset { name: "sales".to_owned(), uri: "s3://lake/sales".to_owned(), group: group.clone(), extra };
+        let alias = AssetAlias { name: "exports".to_owned(), group };
+        Self { declared: [sales.into(), alias.into()], xcoms: Mutex::default(), log: Mutex::default() }
+    }
 }
 
 impl Services {
@@ -28,6 +39,7 @@ impl Services {
         Capabilities {
             task: self.clone(),
             dag_runs: self.clone(),
+            assets: self.clone(),
             http: self.clone(),
             sql: self.clone(),
             object_store: self.clone(),
@@ -92,6 +104,30 @@ impl DagRuns for Services {
     }
     async fn clear(&self, _: &str, run_id: &str) -> Result<RunInfo, DagRunError> {
         Err(DagRunError::NotFound(run_id.to_owned()))
+    }
+}
+
+/// The outlets and inlets are one asset and one alias.
+#[async_trait]
+impl Assets for Services {
+    fn outlets(&self) -> &[AssetOrAlias] {
+        &self.declared
+    }
+    fn inlets(&self) -> &[AssetOrAlias] {
+        &self.declared
+    }
+    async fn events(&self, inlet: &AssetOrAlias, page: &EventPage) -> Result<Vec<AssetEventInfo>, String> {
+        let event = |number: u32| AssetEventInfo {
+            name: "sales".to_owned(),
+            uri: "s3://lake/sales".to_owned(),
+            group: "asset".to_owned(),
+            extra: Map::from_iter([("number".to_owned(), number.into())]),
+            timestamp: super::at(i64::from(number)),
+            source: None,
+            source_aliases: inlet.alias().map(|alias| alias.name.clone()).into_iter().collect(),
+            partition_key: None,
+        };
+        Ok((page.offset..page.offset + page.limit).map(event).collect())
     }
 }
 

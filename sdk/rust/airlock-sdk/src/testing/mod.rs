@@ -38,6 +38,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value};
 
+use crate::assets::{Asset, AssetEvent};
 use crate::connections::{Connection, Secret};
 use crate::context::Context;
 use crate::dag_runs::{Dag, DagRun, Request, TaskInstance};
@@ -70,6 +71,29 @@ pub(crate) struct State {
     dags: Shared<BTreeMap<String, Dag>>,
     dag_runs: Shared<Vec<(DagRun, Vec<TaskInstance>)>>,
     triggered: Shared<Vec<Request>>,
+    said: Shared<Vec<Said>>,
+    inlets: Shared<BTreeMap<String, Vec<AssetEvent>>>,
+}
+
+/// What an operator has said of an event of an asset.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Said {
+    /// The extra of the event of an outlet.
+    Extra {
+        /// The outlet, as the operator named it.
+        outlet: String,
+        /// The extra.
+        extra: Map<String, Value>,
+    },
+    /// An event of an asset that an alias stands for.
+    ByAlias {
+        /// The alias.
+        alias: String,
+        /// The asset.
+        asset: Asset,
+        /// The extra of the event.
+        extra: Map<String, Value>,
+    },
 }
 
 /// One record of the task's log.
@@ -110,6 +134,8 @@ impl Host {
             dags: Shared::default(),
             dag_runs: Shared::default(),
             triggered: Shared::default(),
+            said: Shared::default(),
+            inlets: Shared::default(),
         }))
     }
 
@@ -166,6 +192,18 @@ impl Host {
     pub fn with_dag_run(self, run: DagRun, instances: Vec<TaskInstance>) -> Self {
         self.0.dag_runs.lock().push((run, instances));
         self
+    }
+
+    /// Gives the task an inlet, by the name that the operator uses for it, with events that have happened to it.
+    #[must_use]
+    pub fn with_inlet(self, inlet: &str, events: impl IntoIterator<Item = AssetEvent>) -> Self {
+        self.0.inlets.lock().entry(inlet.into()).or_default().extend(events);
+        self
+    }
+
+    /// What the operator has said of events of assets. The real host forgets it where the task does not end in success.
+    pub fn said(&self) -> Vec<Said> {
+        self.0.said.lock().clone()
     }
 
     /// Changes what has become of a run that is there.

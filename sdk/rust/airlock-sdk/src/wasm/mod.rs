@@ -1,5 +1,6 @@
 //! The functions of this crate over the component's imports. One file per interface: each only turns types into types.
 
+pub mod assets;
 pub mod connections;
 pub mod context;
 pub mod dag_runs;

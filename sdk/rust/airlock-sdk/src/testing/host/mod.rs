@@ -1,5 +1,6 @@
 //! The functions of this crate over the double. One module per interface, as in the component's `wasm`.
 
+pub mod assets;
 pub mod dag_runs;
 pub mod object_store;
 pub mod sql;
