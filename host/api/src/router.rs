@@ -127,6 +127,7 @@ fn run_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(dag_runs::get::get_dag_run, dag_runs::delete::delete_dag_run, dag_runs::patch::patch_dag_run))
         .routes(routes!(dag_runs::clear::clear_dag_run))
         .routes(routes!(dag_runs::clear::clear_dag_runs))
+        .routes(routes!(dag_runs::partitions::clear_dag_run_partitions))
         .routes(routes!(dag_runs::wait::wait_dag_run_until_finished))
         .routes(routes!(callbacks::list::get_callbacks))
         .routes(routes!(callbacks::log::get_callback_log))

@@ -3,7 +3,7 @@
 use airlock_core::backfill::{Action, PassedOver, decide, reprocess};
 use airlock_core::run::{Instance, Plan};
 use airlock_core::state::{RunType, TriggeredBy};
-use airlock_core::timetable::run_id;
+use airlock_core::timetable::{Partition, partition, partition_run_id, run_id};
 use airlock_store::backfills::{Opening, Turn};
 use airlock_store::runs::{NewRun, RunFilter, RunRow, Span};
 use airlock_store::{Page, StoreResult};
@@ -38,9 +38,19 @@ impl Scheduler {
 
     async fn open_slot(&self, turn: &Turn, now: DateTime<Utc>) -> StoreResult<()> {
         let (backfill, dag_id) = (&turn.backfill, &turn.backfill.dag_id);
-        let existing = self.run_of_slot(turn).await?;
+        let partition = self.partition_of_slot(turn).await?;
+        let existing = self.run_of_slot(turn, partition.as_ref()).await?;
         let opened = match (decide(existing.as_ref().map(|run| run.state), backfill.reprocess), existing) {
-            (Action::Create, _) => self.store.open_slot(turn, &Opening::Create(&new_run(turn, now)), now).await?,
+            (Action::Create, _) => {
+                let run = new_run(turn, partition, None, now);
+                self.store.open_slot(turn, &Opening::Create(&run), now).await?
+            }
+            // As in Airflow, a partition gets another run, and the one that it has stays as it is.
+            (Action::Reprocess, Some(_)) if partition.is_some() => {
+                let distinct = Uuid::new_v4().simple().to_string();
+                let run = new_run(turn, partition, distinct.get(..8), now);
+                self.store.open_slot(turn, &Opening::Create(&run), now).await?
+            }
             (Action::Reprocess, Some(existing)) => self.reprocess(turn, &existing, now).await?,
             (Action::Pass(reason), _) => self.store.open_slot(turn, &Opening::Pass(reason), now).await?,
             // There is nothing to make anew without a run; `decide` never says so.
@@ -53,8 +63,24 @@ impl Scheduler {
         Ok(())
     }
 
-    /// The run that has the slot's logical date.
-    async fn run_of_slot(&self, turn: &Turn) -> StoreResult<Option<RunRow>> {
+    /// What the slot's run would be about; none where the DAG is not partitioned.
+    async fn partition_of_slot(&self, turn: &Turn) -> StoreResult<Option<Partition>> {
+        let Some(row) = self.store.dag(turn.backfill.tenant, &turn.backfill.dag_id).await? else { return Ok(None) };
+        // A document whose schedule cannot be followed is refused when it is sent.
+        Ok(partition(&row.dag, turn.run.run_after).ok().flatten())
+    }
+
+    /// The run that has the slot's partition, the newest of several, or its logical date.
+    async fn run_of_slot(&self, turn: &Turn, partition: Option<&Partition>) -> StoreResult<Option<RunRow>> {
+        if let Some(Partition { key, .. }) = partition {
+            let filter = RunFilter {
+                dag_id: Some(turn.backfill.dag_id.clone()),
+                partition_key: Some(key.clone()),
+                ..RunFilter::default()
+            };
+            let newest = Page { limit: 1, offset: 0, order_by: vec![("id".to_owned(), true)] };
+            return Ok(self.store.list_runs(turn.backfill.tenant, &filter, &newest).await?.items.pop());
+        }
         let Some(date) = turn.run.logical_date else { return Ok(None) };
         let filter = RunFilter {
             dag_id: Some(turn.backfill.dag_id.clone()),
@@ -85,20 +111,24 @@ impl Scheduler {
     }
 }
 
-fn new_run(turn: &Turn, now: DateTime<Utc>) -> NewRun {
+fn new_run(turn: &Turn, partition: Option<Partition>, distinct: Option<&str>, now: DateTime<Utc>) -> NewRun {
     let Turn { backfill, run, .. } = turn;
+    let run_type = RunType::Backfill;
     NewRun {
         tenant: backfill.tenant,
         dag_id: backfill.dag_id.clone(),
-        run_id: run_id(RunType::Backfill, run.run_after, None),
-        run_type: RunType::Backfill,
+        run_id: match &partition {
+            Some(Partition { key, .. }) => partition_run_id(run_type, run.run_after, key, distinct),
+            None => run_id(run_type, run.run_after, None),
+        },
+        run_type,
         logical_date: run.logical_date,
         data_interval: run.data_interval,
         run_after: run.run_after,
         conf: backfill.conf.clone().unwrap_or_default(),
         note: None,
         triggered_by: TriggeredBy::Backfill,
-        partition: None,
+        partition,
         triggering_user: backfill.triggering_user.clone(),
         now,
     }

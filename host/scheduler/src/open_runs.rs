@@ -1,7 +1,7 @@
 //! Opening runs that are due.
 
 use airlock_core::state::{RunType, TriggeredBy};
-use airlock_core::timetable::{NextRun, Partition, TimetableError, next_run, partition, run_id};
+use airlock_core::timetable::{NextRun, Partition, TimetableError, next_run, partition, partition_run_id, run_id};
 use airlock_store::StoreResult;
 use airlock_store::driving::DueDag;
 use airlock_store::runs::NewRun;
@@ -53,9 +53,8 @@ impl Scheduler {
 }
 
 fn scheduled(due: &DueDag, run: NextRun, partition: Option<Partition>, now: DateTime<Utc>) -> NewRun {
-    // Not by chance, as in Airflow: who opens the same run once more makes the same name.
     let run_id = match &partition {
-        Some(Partition { key, .. }) => run_id(RunType::Scheduled, run.run_after, Some(&format!("_{key}"))),
+        Some(Partition { key, .. }) => partition_run_id(RunType::Scheduled, run.run_after, key, None),
         None => run_id(RunType::Scheduled, run.run_after, None),
     };
     NewRun {

@@ -125,6 +125,7 @@ pub struct RunFilter {
     pub conf_pattern: Pattern,
     /// That followed from an event of an asset with this in its name or URI, case-insensitive.
     pub consumed_asset: Option<String>,
+    pub partition_key: Option<String>,
     pub partition_key_pattern: Pattern,
     pub partition_date: Span,
 }
@@ -142,6 +143,8 @@ pub trait Runs: Send + Sync {
     async fn delete_run(&self, tenant: TenantId, dag_id: &str, run_id: &str) -> StoreResult<bool>;
     /// The scheduled or backfilled run with the latest logical date: what a timetable goes on from.
     async fn last_automated_run(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<RunRow>>;
+    /// Takes from runs what they say of their partition: they are of none from then on. Answers how many said something.
+    async fn forget_partitions(&self, tenant: TenantId, runs: &[RunKey]) -> StoreResult<u64>;
     /// How many runs of this DAG are in each state.
     async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>>;
 }

@@ -7,7 +7,8 @@ use airlock_core::retention::CleanTable;
 use airlock_core::run::Past;
 use airlock_core::state::RunState;
 use airlock_store::assets::{
-    AssetEventFilter, AssetEventRow, AssetFilter, AssetRow, AssetTurn, Assets, QueuedEventFilter, QueuedEventRow,
+    AliasRow, AssetEventFilter, AssetEventRow, AssetFilter, AssetRow, AssetTurn, Assets, QueuedEventFilter,
+    QueuedEventRow,
 };
 use airlock_store::audit::{Audit, AuditEntry, AuditFilter, AuditRow};
 use airlock_store::backfills::{BackfillRow, Backfills, NewBackfill, Opening, SlotRow, Turn};
@@ -88,6 +89,7 @@ through_the_line! {
         async fn set_run_note(&self, key: RunKey, note: Option<&str>, user: Option<&str>) -> StoreResult<bool>;
         async fn delete_run(&self, tenant: TenantId, dag_id: &str, run_id: &str) -> StoreResult<bool>;
         async fn last_automated_run(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<RunRow>>;
+        async fn forget_partitions(&self, tenant: TenantId, runs: &[RunKey]) -> StoreResult<u64>;
         async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>>;
     }
     Backfills {
@@ -104,6 +106,8 @@ through_the_line! {
     Assets {
         async fn asset(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AssetRow>>;
         async fn list_assets(&self, tenant: TenantId, filter: &AssetFilter, page: &Page) -> StoreResult<Paged<AssetRow>>;
+        async fn asset_alias(&self, tenant: TenantId, id: i64) -> StoreResult<Option<AliasRow>>;
+        async fn list_asset_aliases(&self, tenant: TenantId, name_pattern: &Pattern, page: &Page) -> StoreResult<Paged<AliasRow>>;
         async fn asset_links(&self, tenant: TenantId) -> StoreResult<Vec<DagLinks>>;
         async fn create_asset_event(&self, tenant: TenantId, asset_id: i64, extra: &Map<String, Value>, now: DateTime<Utc>) -> StoreResult<AssetEventRow>;
         async fn list_asset_events(&self, tenant: TenantId, filter: &AssetEventFilter, page: &Page) -> StoreResult<Paged<AssetEventRow>>;

@@ -75,6 +75,7 @@ impl Runner for Dice {
             result,
             xcoms: Vec::new(),
             rendered_fields: None,
+            outlet_events: Vec::new(),
         })
     }
 

@@ -160,5 +160,26 @@ async fn runs_stand_for_partitions(database: Database) -> Result<()> {
     let by_hand = api.trigger_with("parts", &asked).await?;
     assert_eq!(api.finished("parts", &by_hand).await?, "success");
     assert_eq!(api.xcom("parts", &by_hand, "only", "return_value").await?, "2020-02-02");
+
+    // The days before the first one are filled in; the one that is there already is passed over.
+    let span = json!({ "dag_id": "parts", "from_date": "2025-12-30T00:00:00Z", "to_date": "2026-01-01T20:00:00Z" });
+    api.post("/api/v2/backfills", &span).await?;
+    let all = "/api/v2/dags/parts/dagRuns?state=success&order_by=partition_date";
+    let runs = api.until(all, |page| page["total_entries"] == 5).await?;
+    let filled: Vec<&Value> = runs["dag_runs"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|run| run["run_type"] == "backfill")
+        .map(|run| &run["partition_key"])
+        .collect();
+    assert_eq!(filled, ["2025-12-30", "2025-12-31"]);
+
+    let clear = json!({ "dry_run": false, "partition_key": "2025-12-31" });
+    let cleared = api.post("/api/v2/dags/parts/clearDagRuns", &clear).await?;
+    assert_eq!((&cleared["total_entries"], &cleared["dag_runs"][0]["state"]), (&json!(1), &json!("queued")));
+    let run_id = cleared["dag_runs"][0]["dag_run_id"].as_str().unwrap_or_default();
+    assert_eq!(api.finished("parts", run_id).await?, "success");
+    assert_eq!(api.tries("parts", run_id, "only").await?.len(), 2);
     Ok(())
 }

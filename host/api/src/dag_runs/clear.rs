@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::bulk::{RunName, run_name};
+use super::partitions::Partitions;
 use super::{response, responses};
 use crate::clearing::{ClearRequest, Target};
 use crate::extract::{Path, Principal, ValidJson};
@@ -23,7 +24,7 @@ use crate::state::ApiState;
 use crate::task_instances;
 
 /// Runs of one request.
-const MOST_RUNS: usize = 1000;
+pub const MOST_RUNS: usize = 1000;
 
 /// Lets a run's tasks run again, or makes those that the newest version has added; by default only says which.
 #[utoipa::path(post, path = "/dags/{dag_id}/dagRuns/{dag_run_id}/clear", tag = "DagRun", operation_id = "clear_dag_run",
@@ -124,12 +125,22 @@ async fn named_runs(
     path: &str,
     body: &BulkDagRunClearBody,
 ) -> Answer<Vec<(DagRow, RunRow)>> {
-    if body.partition_key.is_some() || body.partition_date_start.is_some() || body.partition_date_end.is_some() {
-        return Err(Problem::bad_request("runs have no partitions here: name them in `dag_runs`"));
-    }
     let named = body.dag_runs.as_deref().unwrap_or_default();
+    let BulkDagRunClearBody { partition_key, partition_date_start, partition_date_end, .. } = body;
+    let partitions = Partitions::read(partition_key.clone(), *partition_date_start, *partition_date_end)?;
+    if let Some(partitions) = partitions {
+        if !named.is_empty() {
+            return Err(Problem::invalid("/dag_runs", "dag_runs and the partition selectors exclude each other"));
+        }
+        if path == "~" {
+            return Err(Problem::bad_request("partitions are those of one DAG: name it in the path"));
+        }
+        let dag = lookup::dag(&*state.store, principal.tenant, path).await?;
+        let runs = partitions.runs(state, principal, path).await?;
+        return Ok(runs.into_iter().map(|run| (dag.clone(), run)).collect());
+    }
     if named.is_empty() {
-        return Err(Problem::invalid("/dag_runs", "name the runs that are to be cleared"));
+        return Err(Problem::invalid("/dag_runs", "name the runs, or the partitions, that are to be cleared"));
     }
     if named.len() > MOST_RUNS {
         return Err(Problem::invalid(

@@ -6,6 +6,7 @@ pub mod delete;
 pub mod get;
 pub mod list;
 pub mod list_batch;
+pub mod partitions;
 pub mod patch;
 pub mod trigger;
 pub mod wait;

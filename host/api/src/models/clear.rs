@@ -106,6 +106,31 @@ pub struct BulkDagRunClearBody {
     pub partition_date_end: Option<Instant>,
 }
 
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClearPartitionsBody {
+    #[serde(default = "yes")]
+    pub dry_run: bool,
+    /// Whether the tasks of these runs run again too.
+    #[serde(default)]
+    pub clear_task_instances: bool,
+    #[serde(default)]
+    pub run_id: Option<String>,
+    #[serde(default)]
+    pub partition_key: Option<String>,
+    #[serde(default)]
+    pub partition_date_start: Option<Instant>,
+    #[serde(default)]
+    pub partition_date_end: Option<Instant>,
+}
+
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub struct ClearPartitionsResponse {
+    pub dag_runs_cleared: u64,
+    pub task_instances_cleared: u64,
+    pub dry_run: bool,
+}
+
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[schema(as = BulkDAGRunBody)]
 #[serde(deny_unknown_fields)]

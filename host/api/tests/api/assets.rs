@@ -69,7 +69,10 @@ async fn aliases_are_listed_and_shown() {
     let contract = Contract::get();
     let listed = user.get("/assets/aliases?order_by=-name").await.expect(200);
     contract.check("get_asset_aliases", 200, &listed);
-    assert_eq!((listed["total_entries"].as_u64(), listed["asset_aliases"][0]["name"].as_str()), (Some(2), Some("regions")));
+    assert_eq!(
+        (listed["total_entries"].as_u64(), listed["asset_aliases"][0]["name"].as_str()),
+        (Some(2), Some("regions"))
+    );
     let found = user.get("/assets/aliases?name_pattern=REG").await.expect(200);
     assert_eq!(found["asset_aliases"][0]["group"], "lake");
     let one = format!("/assets/aliases/{}", found["asset_aliases"][0]["id"]);

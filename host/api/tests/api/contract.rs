@@ -8,7 +8,6 @@ use crate::support::{Contract, Server};
 
 /// Operations of Airflow's API that are not here, each with the reason.
 const MISSING: &[(&str, &str)] = &[
-    ("clear_dag_run_partitions", "runs are cleared by their ids or dates, not by ranges of partitions"),
     ("create_default_connections", "Airflow's defaults name systems of its own demonstration"),
     ("enqueue_connection_test", "a connection is tested while one waits: `POST /connections/test`"),
     ("get_connection_test", "a connection is tested while one waits: `POST /connections/test`"),

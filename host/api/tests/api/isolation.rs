@@ -108,6 +108,9 @@ fn body(method: &Method, template: &str) -> Option<Value> {
         ("POST", path) if path.ends_with("/clearDagRuns") => {
             Some(json!({ "dry_run": false, "dag_runs": [{ "dag_run_id": "zebra_run" }] }))
         }
+        ("POST", path) if path.ends_with("/clearPartitions") => {
+            Some(json!({ "dry_run": false, "run_id": "zebra_run" }))
+        }
         ("POST", "/dags/{dag_id}/dagRuns") => Some(json!({ "logical_date": null })),
         ("POST", "/dags/{dag_id}/dagRuns/list") => Some(json!({ "dag_ids": ["zebra_dag"] })),
         ("POST", path) if path.ends_with("taskInstances/list") => Some(json!({ "dag_ids": ["zebra_dag"] })),

@@ -16,6 +16,7 @@ mod isolation;
 mod login;
 mod monitor;
 mod operators;
+mod partitions;
 mod runs;
 mod settings;
 mod support;

@@ -19,7 +19,7 @@ use crate::dag::{Dag, RunImmediately, Schedule, Seconds};
 use wall_clock::WallClock;
 
 pub use partition::{LONGEST_KEY, Partition, check_key_format};
-pub use run_id::{run_id, run_type_of};
+pub use run_id::{partition_run_id, run_id, run_type_of};
 
 /// A half-open span of data: from, up to but not including.
 pub type DataInterval = (DateTime<Utc>, DateTime<Utc>);
@@ -95,6 +95,7 @@ pub const fn is_periodic(schedule: &Schedule) -> bool {
             | Schedule::DeltaTrigger { .. }
             | Schedule::DeltaDataInterval { .. }
             | Schedule::Events { .. }
+            | Schedule::CronPartition { .. }
     )
 }
 
@@ -105,7 +106,7 @@ pub fn run_after_next(
     span: DataInterval,
     now: DateTime<Utc>,
 ) -> Result<Option<DateTime<Utc>>, TimetableError> {
-    if !is_periodic(&dag.schedule) && !matches!(dag.schedule, Schedule::CronPartition { .. }) {
+    if !is_periodic(&dag.schedule) {
         return Ok(None);
     }
     let restriction = Restriction { earliest: None, latest: None, catchup: true };

@@ -16,6 +16,15 @@ pub fn run_id(run_type: RunType, run_after: DateTime<Utc>, distinct: Option<&str
     }
 }
 
+/// The name of a run that is made for a partition. Not by chance, as in Airflow: who opens the same run once more makes the same
+/// name. `distinct` is for a run beside one that the partition has already.
+pub fn partition_run_id(run_type: RunType, run_after: DateTime<Utc>, key: &str, distinct: Option<&str>) -> String {
+    match distinct {
+        None => run_id(run_type, run_after, Some(&format!("_{key}"))),
+        Some(distinct) => run_id(run_type, run_after, Some(&format!("_{key}__{distinct}"))),
+    }
+}
+
 /// The type that a run's name tells; a name of no known form is a manual run's.
 pub fn run_type_of(run_id: &str) -> RunType {
     let prefix = run_id.split_once("__").map(|(prefix, _)| prefix);

@@ -1,6 +1,6 @@
 use airlock_conformance::{equal, field, judge};
 use airlock_core::backfill::{ReprocessBehavior, Request, slots};
-use airlock_core::dag::{Dag, Schedule, Task};
+use airlock_core::dag::{Dag, RunImmediately, Schedule, Task};
 use airlock_core::state::{RunState, RunType};
 use airlock_store::backfills::{BackfillRow, NewBackfill};
 use airlock_store::conformance::fixture::{dag, task};
@@ -172,5 +172,47 @@ async fn a_backfill_runs_to_its_end_and_makes_anew_what_failed() {
         runs.windows(2).skip(3).all(|pair| pair[1].ended_at > pair[0].ended_at),
         "each day waits for the one before"
     );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_backfill_of_partitions_makes_a_run_of_each() {
+    let mut world = World::new().await;
+    world.start_scheduler();
+    let schedule = Schedule::CronPartition {
+        cron: "0 2 * * *".to_owned(),
+        run_offset: -1,
+        key_format: "%Y-%m-%d".to_owned(),
+        run_immediately: RunImmediately::Never,
+    };
+    let dag = Dag { schedule, ..dag("daily", &["only"]) };
+    world.put(&dag).await;
+    world.start_worker(|_| success());
+    let none = ReprocessBehavior::None;
+    let first = backfill(&world, &dag, "2024-01-02T00:00:00Z", "2024-01-03T12:00:00Z", none).await;
+    completed(&world, &first).await;
+    let made = async || {
+        let mut runs = runs(&world).await;
+        runs.sort_by_key(|run| (run.run_after, run.key.id));
+        runs
+    };
+    let runs = made().await;
+    let keys: Vec<_> = runs.iter().map(|run| run.partition.clone().unwrap().key).collect();
+    assert_eq!(keys, ["2024-01-01", "2024-01-02"]);
+    assert_eq!(runs[0].run_id, "backfill__2024-01-02T02:00:00+00:00__2024-01-01");
+    assert_eq!((runs[0].logical_date, runs[0].backfill), (None, Some((first.id, 1))));
+
+    // What a partition has already stays, and beside it another run is made if that is asked for.
+    let second = backfill(&world, &dag, "2024-01-03T00:00:00Z", "2024-01-04T12:00:00Z", none).await;
+    completed(&world, &second).await;
+    assert_eq!(made().await.len(), 3);
+    let again = ReprocessBehavior::Completed;
+    let third = backfill(&world, &dag, "2024-01-02T00:00:00Z", "2024-01-02T12:00:00Z", again).await;
+    completed(&world, &third).await;
+    let runs = made().await;
+    assert_eq!(runs.len(), 4);
+    assert_eq!(runs[0].partition, runs[1].partition);
+    assert!(runs[1].run_id.starts_with("backfill__2024-01-02T02:00:00+00:00__2024-01-01__"), "{}", runs[1].run_id);
+    assert!(runs.iter().all(|run| run.state == RunState::Success));
     world.stop().await;
 }

@@ -72,6 +72,16 @@ impl Runs for PostgresStore {
         Ok(row.as_ref().map(run_row).transpose()?)
     }
 
+    async fn forget_partitions(&self, tenant: TenantId, runs: &[RunKey]) -> StoreResult<u64> {
+        let update = sqlx::query(
+            "UPDATE dag_runs SET partition_key = NULL, partition_date = NULL
+             WHERE tenant_id = $1 AND run_key = ANY ($2) AND partition_key IS NOT NULL",
+        )
+        .bind(tenant.0)
+        .bind(runs.iter().map(|run| run.id).collect::<Vec<i64>>());
+        Ok(update.execute(&mut *self.connection().await?).await.map_err(Failure::from)?.rows_affected())
+    }
+
     async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>> {
         let rows = sqlx::query(
             "SELECT state, count(*) AS runs FROM dag_runs WHERE tenant_id = $1 AND dag_id = $2 GROUP BY state",

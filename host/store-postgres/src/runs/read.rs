@@ -45,6 +45,7 @@ pub async fn list(store: &PostgresStore, tenant: TenantId, filter: &RunFilter, p
     list.span("started_at", &filter.started_at);
     list.span("ended_at", &filter.ended_at);
     list.span("updated_at", &filter.updated_at);
+    list.equal("partition_key = ?", filter.partition_key.as_deref());
     list.like("partition_key", &filter.partition_key_pattern);
     list.span("partition_date", &filter.partition_date);
     list.range("extract(epoch FROM ended_at - started_at)", &filter.duration);

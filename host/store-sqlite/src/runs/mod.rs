@@ -9,6 +9,7 @@ use airlock_core::state::RunState;
 use airlock_store::runs::{NewRun, RunFilter, RunRow, Runs};
 use airlock_store::{Page, Paged, StoreResult};
 use async_trait::async_trait;
+use serde_json::Value;
 
 pub use create::insert;
 pub use delete::delete_all;
@@ -70,6 +71,16 @@ impl Runs for SqliteStore {
         .bind(dag_id);
         let row = rows.fetch_optional(&mut *self.reader().await).await.map_err(Failure::from)?;
         Ok(row.as_ref().map(run_row).transpose()?)
+    }
+
+    async fn forget_partitions(&self, tenant: TenantId, runs: &[RunKey]) -> StoreResult<u64> {
+        let update = sqlx::query(
+            "UPDATE dag_runs SET partition_key = NULL, partition_date = NULL
+             WHERE tenant_id = ?1 AND run_key IN (SELECT value FROM json_each(?2)) AND partition_key IS NOT NULL",
+        )
+        .bind(tenant.0)
+        .bind(runs.iter().map(|run| run.id).collect::<Value>().to_string());
+        Ok(update.execute(&mut *self.writer().await).await.map_err(Failure::from)?.rows_affected())
     }
 
     async fn count_runs(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Vec<(RunState, u64)>> {

@@ -46,6 +46,7 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, filter: &RunFilter, pag
     list.span("started_at", &filter.started_at);
     list.span("ended_at", &filter.ended_at);
     list.span("updated_at", &filter.updated_at);
+    list.equal("partition_key = ?", filter.partition_key.as_deref());
     list.like("partition_key", &filter.partition_key_pattern);
     list.span("partition_date", &filter.partition_date);
     list.range("((ended_at - started_at) / 1e6)", &filter.duration);

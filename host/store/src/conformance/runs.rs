@@ -179,12 +179,21 @@ pub async fn the_last_automated_run_is_the_one_with_the_latest_date(store: &dyn 
         (RunFilter { partition_key_pattern: Pattern::part("P"), ..RunFilter::default() }, 2),
         (RunFilter { partition_key_pattern: Pattern::new(None, Some("q")), ..RunFilter::default() }, 0),
         (RunFilter { partition_date: Span { gte: Some(at(55)), ..Span::default() }, ..RunFilter::default() }, 1),
+        (RunFilter { partition_key: Some("p".to_owned()), ..RunFilter::default() }, 2),
+        (RunFilter { partition_key: Some("P".to_owned()), ..RunFilter::default() }, 0),
     ] {
         assert_eq!(store.list_runs(acme, &filter, &page(9, 0, &[])).await.unwrap().total, expected, "{filter:?}");
     }
     assert_eq!(store.last_automated_run(acme, "sales").await.unwrap().unwrap().run_id, "e");
     assert_eq!(store.last_automated_run(beta, "sales").await.unwrap(), None);
     assert_eq!(store.last_automated_run(TenantId(i64::MAX), "sales").await.unwrap(), None);
+    let parted = RunFilter { partition_key: Some("p".to_owned()), ..RunFilter::default() };
+    let keys: Vec<RunKey> =
+        store.list_runs(acme, &parted, &page(9, 0, &[])).await.unwrap().items.iter().map(|run| run.key).collect();
+    assert_eq!(store.forget_partitions(tenant(store, "else").await, &keys).await.unwrap(), 0, "they are the tenant's");
+    assert_eq!(store.forget_partitions(acme, &keys[..1]).await.unwrap(), 1);
+    assert_eq!(store.forget_partitions(acme, &keys).await.unwrap(), 1, "one said something");
+    assert_eq!(store.list_runs(acme, &parted, &page(9, 0, &[])).await.unwrap().total, 0);
 }
 
 pub async fn runs_are_counted_by_state(store: &dyn Store) {

@@ -22,9 +22,9 @@ pub fn add_event(alias: &str, asset: &Asset, extra: String) -> Result<(), AssetE
 pub fn inlet_events(inlet: &str, page: &Page) -> Result<Vec<AssetEvent>, AssetError> {
     let host = current();
     let inlets = host.inlets.lock();
-    let events = inlets
-        .get(inlet)
-        .ok_or_else(|| AssetError::NotDeclared(format!("the task has no inlet `{inlet}`: `with_inlet` gives it one")))?;
+    let events = inlets.get(inlet).ok_or_else(|| {
+        AssetError::NotDeclared(format!("the task has no inlet `{inlet}`: `with_inlet` gives it one"))
+    })?;
     let is_meant = |event: &&AssetEvent| {
         page.after.is_none_or(|after| event.timestamp > after)
             && page.before.is_none_or(|before| event.timestamp < before)
