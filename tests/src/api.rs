@@ -43,6 +43,10 @@ impl Api {
         Self { token: token.to_owned(), ..self.clone() }
     }
 
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// With the token of a login; the user's name is `TENANT/USER` outside the tenant `default`.
     pub async fn login(&self, username: &str, password: &str) -> Result<Self> {
         let answer = self.post("/auth/token", &json!({ "username": username, "password": password })).await?;

@@ -6,11 +6,13 @@
 mod api;
 mod modules;
 mod prometheus;
+mod proxy;
 mod server;
 
 pub use api::{Api, Refusal};
 pub use modules::{module, modules_folder, target};
 pub use prometheus::Scrape;
+pub use proxy::{Network, Proxy};
 pub use server::{Database, Server, Stopped};
 
 /// How long anything may take in a test before it has failed. Generous, for machines that do much else.

@@ -64,6 +64,24 @@ impl Server {
             Database::Sqlite => None,
             Database::Postgres => Some(airlock_test_services::postgres()?),
         };
+        let mut server = Self::prepare(binary, database, settings)?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// On a PostgreSQL database of the caller's own.
+    pub fn start_on(database: airlock_test_services::Database, settings: &[(&str, &str)]) -> Result<Self> {
+        let mut server = Self::prepare(&binary()?, Some(database), settings)?;
+        server.start_again()?;
+        Ok(server)
+    }
+
+    /// A folder and a migrated database, and no process yet.
+    pub fn prepare(
+        binary: &Path,
+        database: Option<airlock_test_services::Database>,
+        settings: &[(&str, &str)],
+    ) -> Result<Self> {
         let mut server = Self::stopped(binary, new_home()?, database, settings);
         if server.database.is_some() {
             let migrated = server.command(&["db", "migrate"]).status()?;
@@ -71,17 +89,12 @@ impl Server {
                 bail!("`airlock db migrate` failed: {migrated}");
             }
         }
-        server.start_again()?;
         Ok(server)
     }
 
     /// On a PostgreSQL database, which may have been filled before. Each process has a folder of its own, as on machines that share none.
     pub fn start_apart(database: airlock_test_services::Database, settings: &[(&str, &str)]) -> Result<Self> {
-        let mut server = Self::stopped(&binary()?, new_home()?, Some(database), settings);
-        let migrated = server.command(&["db", "migrate"]).status()?;
-        if !migrated.success() {
-            bail!("`airlock db migrate` failed: {migrated}");
-        }
+        let mut server = Self::prepare(&binary()?, Some(database), settings)?;
         server.url = server.start_process_in("api", "api")?;
         server.start_process_in("scheduler", "scheduler")?;
         server.start_process_in("worker", "worker")?;

@@ -2,6 +2,7 @@
 
 mod arch;
 mod build;
+mod chaos;
 mod conformance;
 mod demo;
 mod guests;
@@ -54,6 +55,18 @@ enum Task {
         #[arg(long)]
         exit: bool,
     },
+    /// Kills, stops and cuts off processes at random under load, then holds the database against what must always be true.
+    Chaos {
+        /// How long things go wrong.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// What an earlier call has printed, to let the same go wrong again.
+        #[arg(long)]
+        seed: Option<u64>,
+        /// With a release build.
+        #[arg(long)]
+        release: bool,
+    },
     /// Measures what a task costs, and prints one JSON object.
     Load {
         #[arg(long)]
@@ -86,6 +99,7 @@ fn run(task: Task) -> Result<()> {
         Task::Conformance { cases } => conformance::run(cases),
         Task::Simulate { arguments } => simulate(&arguments),
         Task::Demo { exit } => demo::run(exit),
+        Task::Chaos { seconds, seed, release } => chaos::run(seconds, seed, release),
         Task::Load { profile, db, instances } => load::run(profile, db, instances.map(|count| count as usize)),
     }
 }

@@ -18,7 +18,7 @@ mod server;
 pub use answer::{answer, answer_with};
 pub use database::Database;
 pub use mariadb::{MARIADB_URL, mariadb, start_mariadb};
-pub use postgres::{POSTGRES_URL, dump_postgres, postgres, restore_postgres, start_postgres};
+pub use postgres::{POSTGRES_URL, dump_postgres, postgres, postgres_on, restore_postgres, start_postgres};
 #[cfg(feature = "s3")]
 pub use s3::{S3, s3, s3_on};
 pub use server::Server;

@@ -26,6 +26,14 @@ pub fn postgres() -> Result<Database> {
     Database::create(&server::shared(POSTGRES_URL, &SHARED, start_postgres)?, run_statement)
 }
 
+/// A fresh database on a server of the caller's.
+///
+/// # Errors
+/// If the server cannot be reached.
+pub fn postgres_on(server: &Server) -> Result<Database> {
+    Database::create(server.url(), run_statement)
+}
+
 /// Starts a server of its own: without fsync, in a temporary folder, for as long as the value lives.
 ///
 /// # Errors

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 /// A running server. Dropping it stops the server and removes its files.
 pub struct Server {
     pub(crate) url: String,
+    folder: PathBuf,
     supervisor: Child,
 }
 
@@ -24,6 +25,16 @@ impl Server {
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Ends the server by a signal, such as `KILL`, and has it started again at once.
+    ///
+    /// # Errors
+    /// If there is no such process.
+    pub fn restart(&self, signal: &str) -> Result<()> {
+        std::fs::write(self.folder.join("again"), "")?;
+        let process = std::fs::read_to_string(self.folder.join("process"))?;
+        run(Command::new("kill").arg("-s").arg(signal).arg(process.trim()))
     }
 }
 
@@ -50,14 +61,23 @@ pub(crate) struct Start {
 
 /// The supervisor waits for the end of its standard input, which is a pipe from us: the kernel closes it however we end.
 /// (A parent-death signal would be bound to the thread that started the server, and test threads are short-lived.)
-/// Its own output is closed, so that the end of the log means the end of the server.
+/// Its own output is closed, so that the end of the log means the end of the server. A server that ends is started again if the
+/// file `again` is there.
 const SUPERVISE: &str = r#"
 directory=$1 signal=$2; shift 2
-"$@" </dev/null & server=$!
+serve() {
+    while :; do
+        "$@" </dev/null & echo $! > "$directory/process"
+        wait $!
+        rm "$directory/again" 2>/dev/null || return
+    done
+}
+serve "$@" & serving=$!
 exec >/dev/null 2>&1
 cat
-kill -s "$signal" $server
-wait $server
+rm -f "$directory/again"
+kill -s "$signal" "$(cat "$directory/process")"
+wait $serving
 rm -rf "$directory"
 "#;
 
@@ -73,9 +93,9 @@ pub(crate) fn start(directory: TempDir, start: Start) -> Result<Server> {
     // A process group of its own, so that Ctrl-C reaches us and not the supervisor, which is to clean up after us.
     command.env("LC_ALL", "C").stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
     let mut supervisor = command.spawn().with_context(|| format!("cannot start {}", start.program.display()))?;
-    let _ = directory.keep();
+    let folder = directory.keep();
     let log = supervisor.stderr.take().context("the server has no log")?;
-    let server = Server { url: start.url, supervisor };
+    let server = Server { url: start.url, folder, supervisor };
 
     let (sender, receiver) = mpsc::channel();
     let ready = start.ready;
