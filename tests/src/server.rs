@@ -82,7 +82,7 @@ impl Server {
         database: Option<airlock_test_services::Database>,
         settings: &[(&str, &str)],
     ) -> Result<Self> {
-        let mut server = Self::stopped(binary, new_home()?, database, settings);
+        let server = Self::stopped(binary, new_home()?, database, settings);
         if server.database.is_some() {
             let migrated = server.command(&["db", "migrate"]).status()?;
             if !migrated.success() {
@@ -147,9 +147,15 @@ impl Server {
 
     /// The same on a folder of its own within [`Self::home`].
     pub fn start_process_in(&mut self, role: &'static str, folder: &str) -> Result<String> {
+        let home = self.home.path().join(folder);
+        self.start_process_with(role, &[("home", &home.display().to_string())])
+    }
+
+    /// The same with settings of its own.
+    pub fn start_process_with(&mut self, role: &'static str, settings: &[(&str, &str)]) -> Result<String> {
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(role))?;
         let mut command = self.command(&[role]);
-        command.env("AIRLOCK_HOME", self.home.path().join(folder));
+        command.envs(settings.iter().map(|(name, value)| (format!("AIRLOCK_{}", name.to_uppercase()), value)));
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().context("the process has no standard output")?;
         self.processes.push(Process { role, child });
@@ -201,11 +207,6 @@ impl Server {
         &self.token
     }
 
-    /// The address of the PostgreSQL database.
-    pub fn database_url(&self) -> Option<&str> {
-        self.database.as_ref().map(airlock_test_services::Database::url)
-    }
-
     pub fn home(&self) -> &Path {
         self.home.path()
     }
@@ -222,6 +223,25 @@ impl Server {
 
     fn log_file(&self, role: &str) -> PathBuf {
         self.home.path().join(format!("{role}.log"))
+    }
+
+    /// The ids of a role's processes, the oldest first.
+    pub fn ids_of(&self, role: &str) -> Vec<u32> {
+        self.processes.iter().filter(|process| process.role == role).map(|process| process.child.id()).collect()
+    }
+
+    /// Sends a signal, such as `STOP`, to one of the processes.
+    pub fn signal(&self, process: u32, signal: &str) -> Result<()> {
+        let sent = Command::new("kill").args(["-s", signal, &process.to_string()]).status()?;
+        if !sent.success() {
+            bail!("cannot send {signal} to process {process}");
+        }
+        Ok(())
+    }
+
+    /// The PostgreSQL database that the processes share.
+    pub fn database_url(&self) -> Result<&str> {
+        self.database.as_ref().map(airlock_test_services::Database::url).context("it is on SQLite")
     }
 
     /// `kill -9` of every process of a role.

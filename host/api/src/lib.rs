@@ -51,6 +51,7 @@ mod tokens;
 mod trigger_events;
 mod users;
 mod variables;
+mod workers;
 mod xcoms;
 
 pub use auth::{NewToken, PasswordError, hash_password, hash_token, random_password};

@@ -18,7 +18,7 @@ use crate::state::ApiState;
 use crate::{
     assets, backfills, callbacks, configuration, connections, dag_runs, dag_versions, dag_warnings, dags, deadlines,
     event_logs, imports, jobs, layers, metrics, monitor, operators, pools, providers, task_groups, task_instances,
-    tasks, tenants, tokens, trigger_events, users, variables, xcoms,
+    tasks, tenants, tokens, trigger_events, users, variables, workers, xcoms,
 };
 
 /// Bytes of a login.
@@ -217,6 +217,7 @@ fn administration_routes() -> OpenApiRouter<ApiState> {
         .routes(routes!(event_logs::list::get_event_logs))
         .routes(routes!(event_logs::get::get_event_log))
         .routes(routes!(jobs::get_jobs))
+        .routes(routes!(workers::get_workers))
         .routes(routes!(configuration::get_config))
         .routes(routes!(configuration::get_config_value))
         .routes(routes!(providers::get_providers))

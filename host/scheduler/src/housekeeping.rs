@@ -37,6 +37,7 @@ impl Scheduler {
             hostname: self.options.hostname.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             queues: Vec::new(),
+            slots: None,
             started_at: self.started_at,
             heartbeat_at: now,
             stopped_at,

@@ -10,6 +10,7 @@
 
 mod callbacks;
 mod commit;
+mod contact;
 mod deadlines;
 mod expire;
 mod failed_runs;

@@ -9,6 +9,8 @@ pub struct SchedulerOptions {
     pub pass_interval: Duration,
     /// How long a run is held without being renewed. After a scheduler's death its runs go on when this is over.
     pub run_lease: Duration,
+    /// How long a round waits for the database.
+    pub patience: Duration,
     pub heartbeat_interval: Duration,
     pub housekeeping_interval: Duration,
     /// How long a process that has not been heard of is remembered.
@@ -30,6 +32,7 @@ impl Default for SchedulerOptions {
             hostname: "localhost".to_owned(),
             pass_interval: Duration::from_secs(1),
             run_lease: Duration::from_secs(15),
+            patience: Duration::from_secs(60),
             heartbeat_interval: Duration::from_secs(5),
             housekeeping_interval: Duration::from_secs(60),
             forget_processes_after: Duration::from_secs(7 * 86_400),

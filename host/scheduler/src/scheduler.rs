@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Event;
 use airlock_store::clock::Clock;
+use airlock_store::patience::within;
 use airlock_store::wake::Wake;
 use airlock_store::{Store, StoreError, StoreResult};
 use airlock_telemetry::Pulse;
@@ -14,6 +15,7 @@ use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::contact::Contact;
 use crate::held::Held;
 use crate::metrics::Metrics;
 use crate::options::SchedulerOptions;
@@ -45,6 +47,7 @@ pub struct Scheduler {
     pub(crate) next_renewal: DateTime<Utc>,
     pub(crate) next_heartbeat: DateTime<Utc>,
     pub(crate) next_housekeeping: DateTime<Utc>,
+    pub(crate) contact: Contact,
 }
 
 /// Why a round begins.
@@ -82,6 +85,7 @@ impl Scheduler {
             next_renewal: now,
             next_heartbeat: now,
             next_housekeeping: now,
+            contact: Contact::new(now),
         }
     }
 
@@ -102,7 +106,7 @@ impl Scheduler {
         let mut cause = Cause { runs: true, reports: true };
         while !shutdown.is_cancelled() {
             let began = Instant::now();
-            let round = self.round(cause).await;
+            let round = within(self.options.patience, self.round(cause)).await;
             self.metrics.loop_duration.record(began.elapsed().as_secs_f64());
             self.metrics.runs_held.set(self.held.runs.len() as f64);
             match &round {
@@ -137,6 +141,7 @@ impl Scheduler {
         self.held = Held::default();
         self.reload.clear();
         self.forgetful = true;
+        self.contact.broke_off(self.now() + delta(self.options.run_lease));
     }
 
     /// Sleeps until there is something to do.
@@ -156,6 +161,10 @@ impl Scheduler {
     /// One round; answers whether another is to follow at once.
     async fn round(&mut self, cause: Cause) -> StoreResult<bool> {
         let now = self.now();
+        if self.contact.clock_has_jumped(now, delta(self.options.run_lease)) {
+            tracing::warn!(scheduler.id = %self.id, "the clock has jumped; it is {now} now");
+            (self.next_pass, self.next_renewal, self.next_heartbeat, self.next_housekeeping) = (now, now, now, now);
+        }
         let timed = now >= self.next_pass;
         if timed {
             self.next_pass = now + delta(self.options.pass_interval);
@@ -181,9 +190,11 @@ impl Scheduler {
             self.take_ended_triggers(now, &mut round).await?;
         }
         if timed {
-            self.expire_tries(now, &mut round).await?;
+            if self.contact.allows_judging(now) {
+                self.expire_tries(now, &mut round).await?;
+                self.expire_callbacks(now).await?;
+            }
             self.miss_deadlines(now, &mut round).await?;
-            self.expire_callbacks(now).await?;
         }
         for key in self.held.due(now) {
             self.held.tell(key, Event::Tick, now, &mut round);

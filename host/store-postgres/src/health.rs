@@ -16,8 +16,8 @@ impl Health for PostgresStore {
     async fn process_heartbeat(&self, process: &ProcessRow) -> StoreResult<()> {
         let upsert = sqlx::query(
             "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at,
-                 queues)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+                 queues, slots)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (process_id) DO UPDATE SET heartbeat_at = excluded.heartbeat_at, stopped_at = excluded.stopped_at",
         )
         .bind(process.id)
@@ -27,7 +27,8 @@ impl Health for PostgresStore {
         .bind(process.started_at)
         .bind(process.heartbeat_at)
         .bind(process.stopped_at)
-        .bind(&process.queues);
+        .bind(&process.queues)
+        .bind(process.slots.map(i64::from));
         upsert.execute(&mut *self.connection().await?).await.map_err(Failure::from)?;
         Ok(())
     }
@@ -128,6 +129,7 @@ fn process_row(row: &PgRow) -> Result<ProcessRow> {
         hostname: row.get("hostname")?,
         version: row.get("version")?,
         queues: row.get("queues")?,
+        slots: row.get::<Option<i64>>("slots")?.and_then(|slots| slots.try_into().ok()),
         started_at: row.get("started_at")?,
         heartbeat_at: row.get("heartbeat_at")?,
         stopped_at: row.get("stopped_at")?,

@@ -23,8 +23,8 @@ impl PostgresStore {
         if let Some(found) = self.found_migrations().await? {
             refuse_newer(&found)?;
         }
-        let mut connection = self.connection().await?;
-        // Under an advisory lock, so that processes that start together migrate one after the other.
+        // Under an advisory lock, which is the session's, so that processes that start together migrate one after the other.
+        let mut connection = self.direct.acquire().await.map_err(crate::error::Failure::from)?;
         MIGRATOR.run_direct(None, &mut *connection, false).await.map_err(|error| match error {
             MigrateError::Execute(error) => crate::error::Failure::from(error).into(),
             error => StoreError::Database(error.to_string()),

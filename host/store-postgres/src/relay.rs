@@ -2,8 +2,9 @@
 //!
 //! A NOTIFY makes its transaction's commit wait for a lock that the whole database server shares. So none is part of a
 //! transaction that does anything else: what was raised in this process is passed on afterwards, by a statement of its own, and
-//! what is raised shortly after that goes together. Behind a pooler that hands out a connection for a transaction, LISTEN
-//! hears nothing: then every process finds its work by looking from time to time.
+//! what is raised shortly after that goes together. Through a pooler that hands out a connection for a transaction, LISTEN
+//! hears nothing: it needs a connection of its own past the pooler, and without that every process finds its work by looking from
+//! time to time.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -87,7 +88,7 @@ impl PostgresStore {
     }
 
     async fn listen(&self, wake: &Wake, heard: &[Channel]) -> sqlx::Result<Infallible> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
+        let mut listener = PgListener::connect_with(&self.direct).await?;
         listener.listen_all(heard.iter().map(|channel| channel.name())).await?;
         loop {
             // What came before this, or while the connection was lost, was not heard.

@@ -17,8 +17,8 @@ impl Health for SqliteStore {
     async fn process_heartbeat(&self, process: &ProcessRow) -> StoreResult<()> {
         let upsert = sqlx::query(
             "INSERT INTO processes (process_id, role, hostname, version, started_at, heartbeat_at, stopped_at,
-                 queues)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+                 queues, slots)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
              ON CONFLICT DO UPDATE SET heartbeat_at = excluded.heartbeat_at, stopped_at = excluded.stopped_at",
         )
         .bind(process.id)
@@ -28,7 +28,8 @@ impl Health for SqliteStore {
         .bind(micros(process.started_at))
         .bind(micros(process.heartbeat_at))
         .bind(optional_micros(process.stopped_at))
-        .bind(Value::from(process.queues.as_slice()).to_string());
+        .bind(Value::from(process.queues.as_slice()).to_string())
+        .bind(process.slots);
         upsert.execute(&mut *self.writer().await).await.map_err(Failure::from)?;
         Ok(())
     }
@@ -129,6 +130,7 @@ fn process_row(row: &SqliteRow) -> Result<ProcessRow> {
         hostname: row.text("hostname")?,
         version: row.text("version")?,
         queues: row.json("queues")?,
+        slots: row.optional_integer("slots")?.and_then(|slots| slots.try_into().ok()),
         started_at: row.instant("started_at")?,
         heartbeat_at: row.instant("heartbeat_at")?,
         stopped_at: row.optional_instant("stopped_at")?,

@@ -223,8 +223,8 @@ pub trait Driving: Send + Sync {
 
     /// Applies a request from outside (mark, cancel, clear) to a run that anybody may hold, raises its epoch and gives up its lease,
     /// so that a scheduler takes it anew: nobody has to ask whether his runs are still as he knows them. Answers false, and
-    /// changes nothing, if the run's epoch is no longer `epoch` or if one of the moves finds another state, because the run's
-    /// scheduler was first: load the run again and decide anew. Queue rows of instances that leave `queued` or `running` go, so
+    /// changes nothing, if the run's epoch is no longer `epoch`, if one of the moves finds another state, or if the run would end
+    /// before all of its instances, because the run's scheduler was first: load the run again and decide anew. Queue rows of instances that leave `queued` or `running` go, so
     /// that their workers learn at the next heartbeat that they are to stop.
     ///
     /// # Errors

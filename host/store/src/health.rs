@@ -10,7 +10,7 @@ use crate::queue::QueueDepth;
 /// A process that takes part, by Airflow's word a job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessRow {
-    /// Random for each start of a process.
+    /// Random for each start of a process. A worker's is that under which it claims.
     pub id: Uuid,
     /// `scheduler`, `worker`, `api`.
     pub role: String,
@@ -18,6 +18,8 @@ pub struct ProcessRow {
     pub version: String,
     /// The queues that a worker takes from.
     pub queues: Vec<String>,
+    /// How many tries a worker runs at once; none of other processes.
+    pub slots: Option<u32>,
     pub started_at: DateTime<Utc>,
     pub heartbeat_at: DateTime<Utc>,
     pub stopped_at: Option<DateTime<Utc>>,

@@ -24,6 +24,7 @@ pub mod health;
 pub mod instances;
 pub mod operators;
 pub mod page;
+pub mod patience;
 pub mod queue;
 pub mod retention;
 pub mod runs;

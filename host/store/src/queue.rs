@@ -81,6 +81,19 @@ pub enum TryOrder {
     Stop,
 }
 
+/// A try that is at work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunningTry {
+    pub worker: Uuid,
+    pub run: RunKey,
+    pub dag_id: String,
+    pub run_id: String,
+    pub task_id: String,
+    pub map_index: i32,
+    pub try_number: u32,
+    pub started_at: DateTime<Utc>,
+}
+
 /// How many tries wait and run, by queue name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QueueDepth {
@@ -123,8 +136,12 @@ pub trait Queue: Send + Sync {
     /// Answers whether it is.
     async fn name_instance(&self, run: RunKey, instance: Uuid, lease_token: Uuid, name: &str) -> StoreResult<bool>;
 
-    /// Puts claimed tries back that have not begun: they are queued again, under the same try number.
-    async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64>;
+    /// Puts back what was claimed for this worker without its knowing, because the answer to a claim was lost: every running try of
+    /// its but those `known` to it is queued again, under the same try number. Answers how many were.
+    async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64>;
+
+    /// What every worker has at work, the oldest first. A try that counts as lost is nobody's.
+    async fn running_tries(&self) -> StoreResult<Vec<RunningTry>>;
 
     /// By queue name; queues without tries are left out. A try that is reported and not yet settled does not count as running.
     async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>>;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use airlock_core::callback::{CallbackEnd, CallbackState};
 use airlock_store::StoreError;
 use airlock_store::callbacks::{CallbackReport, ClaimedCallback};
+use airlock_store::patience::within;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::shell::{Runner, Shell};
@@ -17,11 +18,15 @@ impl Shell {
         }
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
         let options = &self.options;
-        let claimed = self
-            .store
-            .claim_callbacks(self.id, &options.hostname, &options.queues, limit, self.now(), self.lease_end())
-            .await;
-        claimed.unwrap_or_else(|error| {
+        let claim = self.store.claim_callbacks(
+            self.id,
+            &options.hostname,
+            &options.queues,
+            limit,
+            self.now(),
+            self.lease_end(),
+        );
+        within(options.patience, claim).await.unwrap_or_else(|error| {
             tracing::warn!(%error, "cannot claim callbacks; trying again");
             Vec::new()
         })
@@ -34,7 +39,8 @@ impl Shell {
         if tokens.is_empty() {
             return true;
         }
-        match self.store.heartbeat_callbacks(self.id, &tokens, self.lease_end()).await {
+        let extend = self.store.heartbeat_callbacks(self.id, &tokens, self.lease_end());
+        match within(self.options.lease, extend).await {
             Ok(gone) => {
                 let lost = gone.into_iter().filter(|token| self.callbacks.lost(*token));
                 self.metrics.leases_lost.increment(lost.count() as u64);
@@ -70,7 +76,7 @@ impl Shell {
         let report = CallbackReport { tenant, id, lease_token: claimed.lease_token, ended_at: self.now(), end };
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.store.report_callback(&report).await {
+            match within(self.options.patience, self.store.report_callback(&report)).await {
                 Ok(true) if again => return self.wake.queue().raise(),
                 Ok(true) => return,
                 Ok(false) => return tracing::warn!(callback.id = %id, "a late result of a callback was refused"),

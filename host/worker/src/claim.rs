@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use airlock_blobs::{Blobs, LogSink};
@@ -10,11 +11,12 @@ use airlock_sandbox::Sandbox;
 use airlock_sandbox::capability::http::HttpHook;
 use airlock_sandbox::capability::object_store::ObjectStoreHook;
 use airlock_sandbox::capability::sql::SqlHook;
-use airlock_store::Store;
 use airlock_store::callbacks::ClaimedCallback;
 use airlock_store::clock::Clock;
+use airlock_store::patience::within;
 use airlock_store::queue::{ClaimedTry, TryReport};
 use airlock_store::wake::Wake;
+use airlock_store::{Store, StoreResult};
 use airlock_telemetry::Pulse;
 use airlock_vault::Vault;
 use async_trait::async_trait;
@@ -22,6 +24,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::definitions::Definitions;
 use crate::heartbeat::Stop;
@@ -50,6 +53,8 @@ pub struct WorkerParts {
 pub struct Worker {
     shell: Arc<Shell>,
     runner: Arc<dyn Runner>,
+    /// Whether the database may know tries as this worker's that it does not know of.
+    claims_lost: AtomicBool,
 }
 
 /// A worker whose tasks run in the sandbox.
@@ -74,7 +79,7 @@ impl Worker {
         let shell = Arc::new(Shell::new(parts.store.clone(), parts.wake.clone(), parts.clock.clone(), options));
         let definitions = Arc::new(Definitions::new(parts.store.clone()));
         let runner = Arc::new(Shared { shell: shell.clone(), parts, definitions, logs });
-        Ok(Self { shell, runner })
+        Ok(Self { shell, runner, claims_lost: AtomicBool::new(false) })
     }
 
     /// A worker whose tasks are run by something else.
@@ -85,7 +90,13 @@ impl Worker {
         options: WorkerOptions,
         runner: Arc<dyn Runner>,
     ) -> Self {
-        Self { shell: Arc::new(Shell::new(store, wake, clock, options)), runner }
+        let shell = Arc::new(Shell::new(store, wake, clock, options));
+        Self { shell, runner, claims_lost: AtomicBool::new(false) }
+    }
+
+    /// Under which it claims.
+    pub fn id(&self) -> Uuid {
+        self.shell.id
     }
 
     /// Of its loops: they succeed as long as the database lets them.
@@ -112,11 +123,17 @@ impl Worker {
         if tokio::time::timeout(shell.options.grace, tries.wait()).await.is_err() {
             shell.leases.stop_all();
             shell.callbacks.stop_all();
-            tries.wait().await;
         }
-        finished.cancel();
-        background.close();
-        background.wait().await;
+        let reported = async {
+            tries.wait().await;
+            finished.cancel();
+            background.close();
+            background.wait().await;
+        };
+        // A database that is away does not keep the process for longer than it would believe its reports.
+        if tokio::time::timeout(shell.options.lease, reported).await.is_err() {
+            tracing::warn!("not every result could be reported: tries will be found lost");
+        }
         let left = shell.options.grace.saturating_sub(asked_at.elapsed()).max(LAST_LOGS);
         if tokio::time::timeout(left, self.runner.flush()).await.is_err() {
             tracing::error!("not everything that tasks have logged was kept within {left:?}: the rest is lost");
@@ -149,7 +166,9 @@ impl Worker {
                 tries.spawn(shell.clone().run_one_callback(self.runner.clone(), callback, permit));
             }
             for (claimed, permit) in claimed.into_iter().zip(&mut permits) {
-                tries.spawn(run_one(shell.clone(), self.runner.clone(), claimed, permit));
+                // From this moment on, and not from when the task begins: what is claimed and not known would be handed back.
+                let stop = shell.leases.hold(claimed.lease_token);
+                tries.spawn(run_one(shell.clone(), self.runner.clone(), claimed, stop, permit));
             }
             drop(permits);
             if all_taken {
@@ -187,29 +206,48 @@ impl Worker {
         if limit == 0 {
             return Vec::new();
         }
-        let shell = &self.shell;
         let limit = u32::try_from(limit).unwrap_or(u32::MAX);
-        let options = &shell.options;
-        let (now, until) = (shell.now(), shell.lease_end());
-        let claim = shell.store.claim_tries(shell.id, &options.hostname, &options.queues, limit, now, until);
-        match shell.metrics.claim_tries.timed(claim).await {
+        let shell = &self.shell;
+        match within(shell.options.patience, self.claim_after_losses(limit)).await {
             Ok(claimed) => {
                 shell.claiming.succeeded();
                 shell.metrics.claimed(claimed.len());
                 claimed
             }
             Err(error) => {
+                self.claims_lost.store(true, Ordering::Relaxed);
                 shell.claiming.failed();
                 tracing::warn!(%error, "cannot claim tries; trying again");
                 Vec::new()
             }
         }
     }
+
+    /// The answer to an earlier claim may have been lost, and what it claimed with it: that goes back, before more is claimed.
+    async fn claim_after_losses(&self, limit: u32) -> StoreResult<Vec<ClaimedTry>> {
+        let shell = &self.shell;
+        let options = &shell.options;
+        if self.claims_lost.load(Ordering::Relaxed) {
+            let handed_back = shell.store.hand_back_tries(shell.id, &shell.leases.tokens()).await?;
+            if handed_back > 0 {
+                tracing::warn!("{handed_back} tries go back to the queue: the answer to the claim was lost");
+            }
+            self.claims_lost.store(false, Ordering::Relaxed);
+        }
+        let (now, until) = (shell.now(), shell.lease_end());
+        let claim = shell.store.claim_tries(shell.id, &options.hostname, &options.queues, limit, now, until);
+        shell.metrics.claim_tries.timed(claim).await
+    }
 }
 
-async fn run_one(shell: Arc<Shell>, runner: Arc<dyn Runner>, claimed: ClaimedTry, permit: OwnedSemaphorePermit) {
+async fn run_one(
+    shell: Arc<Shell>,
+    runner: Arc<dyn Runner>,
+    claimed: ClaimedTry,
+    stop: Stop,
+    permit: OwnedSemaphorePermit,
+) {
     let token = claimed.lease_token;
-    let stop = shell.leases.hold(token);
     let _occupied = shell.metrics.occupy();
     let report = runner.run_try(claimed, stop).await;
     // Until it is reported the lease is kept: a report that has to wait for the database must not find its try lost.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use airlock_store::patience::within;
 use airlock_store::queue::TryOrder;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -107,7 +108,8 @@ impl Shell {
         if tokens.is_empty() {
             return true;
         }
-        let beat = self.store.heartbeat_tries(self.id, &tokens, self.lease_end());
+        // One that is not answered says nothing any more when the next but two is due.
+        let beat = within(self.options.lease, self.store.heartbeat_tries(self.id, &tokens, self.lease_end()));
         match self.metrics.heartbeat_tries.timed(beat).await {
             Ok(orders) => {
                 let lost = orders.into_iter().filter(|(token, TryOrder::Stop)| self.leases.lost(*token));

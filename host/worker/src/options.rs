@@ -16,6 +16,8 @@ pub struct WorkerOptions {
     pub lease: Duration,
     /// How often the queue is looked at when no wake-up comes.
     pub poll: Duration,
+    /// How long an answer of the database is waited for.
+    pub patience: Duration,
     /// How long a stopping worker lets running tries go on before it ends them.
     pub grace: Duration,
 }
@@ -29,6 +31,7 @@ impl Default for WorkerOptions {
             trigger_concurrency: 32,
             lease: Duration::from_secs(30),
             poll: Duration::from_secs(1),
+            patience: Duration::from_secs(60),
             grace: Duration::from_secs(20),
         }
     }

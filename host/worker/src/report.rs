@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use airlock_store::Store;
 use airlock_store::error::StoreError;
+use airlock_store::patience::within;
 use airlock_store::queue::TryReport;
 use airlock_store::wake::Wake;
 use tokio::sync::{mpsc, oneshot};
@@ -22,14 +23,15 @@ pub(crate) struct Reporter {
     store: Arc<dyn Store>,
     wake: Wake,
     metrics: Arc<Metrics>,
+    patience: Duration,
     outbox: mpsc::UnboundedSender<Entry>,
     inbox: Mutex<Option<mpsc::UnboundedReceiver<Entry>>>,
 }
 
 impl Reporter {
-    pub fn new(store: Arc<dyn Store>, wake: Wake, metrics: Arc<Metrics>) -> Self {
+    pub fn new(store: Arc<dyn Store>, wake: Wake, metrics: Arc<Metrics>, patience: Duration) -> Self {
         let (outbox, inbox) = mpsc::unbounded_channel();
-        Self { store, wake, metrics, outbox, inbox: Mutex::new(Some(inbox)) }
+        Self { store, wake, metrics, patience, outbox, inbox: Mutex::new(Some(inbox)) }
     }
 
     /// Waits until the report is committed, or refused for good.
@@ -43,7 +45,8 @@ impl Reporter {
     async fn commit(&self, group: &[TryReport]) {
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.metrics.report_tries.timed(self.store.report_tries(group)).await {
+            let report = within(self.patience, self.store.report_tries(group));
+            match self.metrics.report_tries.timed(report).await {
                 Ok(stale) => {
                     self.metrics.reports_refused.increment(stale.len() as u64);
                     for token in stale {

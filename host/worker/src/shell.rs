@@ -59,7 +59,7 @@ impl Shell {
             id: Uuid::new_v4(),
             leases: Leases::default(),
             callbacks: Leases::default(),
-            reporter: Reporter::new(store.clone(), wake.clone(), metrics.clone()),
+            reporter: Reporter::new(store.clone(), wake.clone(), metrics.clone(), options.patience),
             metrics,
             keeping: Pulse::new("heartbeats"),
             claiming: Pulse::new("claims"),

@@ -40,7 +40,7 @@ impl Shared {
         let mut rendered_fields = None;
         let (mut xcoms, mut outlet_events) = (Vec::new(), Vec::new());
         let claimed_at = Instant::now();
-        let prepared = traced(work_span!("prepare"), self.prepare(&claimed, &services)).await;
+        let prepared = traced(work_span!("prepare"), self.prepare_in_time(&claimed, &services, &stop)).await;
         self.metrics.start.record(claimed_at.elapsed().as_secs_f64());
         let result = match prepared {
             Err(failure) => TryResult::Failure(failure),
@@ -76,6 +76,26 @@ impl Shared {
             rendered_fields,
             outlet_events,
         })
+    }
+
+    /// A try that has not begun waits for the database as long as it is this worker's: that costs the task no retry.
+    async fn prepare_in_time(
+        &self,
+        claimed: &ClaimedTry,
+        services: &Arc<TryServices>,
+        stop: &Stop,
+    ) -> Result<Prepared, Failure> {
+        loop {
+            let failure = match stop.token.run_until_cancelled(self.prepare(claimed, services)).await {
+                Some(Err(failure)) if failure.cause == FailureCause::Host && failure.retryable => failure,
+                Some(prepared) => return prepared,
+                None => return Err(stopped()),
+            };
+            tracing::warn!(lease.token = %claimed.lease_token, "{}; trying again", failure.message);
+            if stop.token.run_until_cancelled(tokio::time::sleep(self.options.poll)).await.is_none() {
+                return Err(failure);
+            }
+        }
     }
 
     /// One call of the operator, with what is `left` of its `execution_timeout`.
@@ -124,7 +144,7 @@ impl Shared {
         };
         self.metrics.called(&report, began.elapsed());
         if stop.reason() == Some(StopReason::WorkerStops) {
-            return failure(FailureCause::Stopped, "the worker was stopped before the try was done".to_owned()).into();
+            return TryResult::Failure(stopped()).into();
         }
         Called { result: report.result, outlet_events: report.outlet_events }
     }
@@ -132,11 +152,12 @@ impl Shared {
 
 pub(crate) fn execution_timed_out(timeout: Duration) -> TryResult {
     let seconds = timeout.as_secs_f64();
-    failure(FailureCause::ExecutionTimeout, format!("the try ran longer than its execution_timeout of {seconds} s"))
+    let message = format!("the try ran longer than its execution_timeout of {seconds} s");
+    TryResult::Failure(Failure::new(FailureCause::ExecutionTimeout, true, message))
 }
 
-fn failure(cause: FailureCause, message: String) -> TryResult {
-    TryResult::Failure(Failure::new(cause, true, message))
+fn stopped() -> Failure {
+    Failure::new(FailureCause::Stopped, true, "the worker was stopped before the try was done")
 }
 
 /// Takes what is to be pushed out of a result: a value is stored once, as an XCom.

@@ -26,12 +26,16 @@ pub fn postgres() -> Result<Database> {
     Database::create(&server::shared(POSTGRES_URL, &SHARED, start_postgres)?, run_statement)
 }
 
-/// A fresh database on a server of the caller's.
+/// A fresh database on a server of the caller's, which may be restarted: what has been committed outlives the server's process, as
+/// it does where people keep their data.
 ///
 /// # Errors
 /// If the server cannot be reached.
 pub fn postgres_on(server: &Server) -> Result<Database> {
-    Database::create(server.url(), run_statement)
+    let database = Database::create(server.url(), run_statement)?;
+    let name = database.url().rsplit('/').next().unwrap_or_default();
+    run_statement(server.url(), &format!("alter database {name} set synchronous_commit = on"))?;
+    Ok(database)
 }
 
 /// Starts a server of its own: without fsync, in a temporary folder, for as long as the value lives.

@@ -24,7 +24,7 @@ use airlock_store::driving::{
 use airlock_store::health::{Connections, Health, Load, ProcessRow};
 use airlock_store::instances::{InstanceFilter, InstanceRow, Instances, TryRow};
 use airlock_store::operators::{OperatorRow, Operators};
-use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
+use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, RunningTry, TryOrder, TryReport};
 use airlock_store::retention::{ArchivedRow, CleanFilter, CleanStep, Cleaned, Retention};
 use airlock_store::runs::{NewRun, RunFilter, RunRow, Runs};
 use airlock_store::settings::{ConnectionRow, PoolRow, PoolUse, Reseal, Settings, VariableRow};
@@ -237,7 +237,8 @@ through_the_line! {
     Queue {
         async fn heartbeat_tries(&self, worker: Uuid, tokens: &[Uuid], until: DateTime<Utc>) -> StoreResult<Vec<(Uuid, TryOrder)>>;
         async fn name_instance(&self, run: RunKey, instance: Uuid, lease_token: Uuid, name: &str) -> StoreResult<bool>;
-        async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64>;
+        async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64>;
+        async fn running_tries(&self) -> StoreResult<Vec<RunningTry>>;
         async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>>;
         =>
         async fn claim_tries(

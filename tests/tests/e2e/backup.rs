@@ -80,7 +80,7 @@ async fn a_database_a_bucket_and_keys_are_restored_elsewhere() -> Result<()> {
 
     // The database first: what its rows name is in the bucket by then.
     let dump = keys.path().join("airlock.dump");
-    airlock_test_services::dump_postgres(server.database_url().unwrap_or_default(), &dump)?;
+    airlock_test_services::dump_postgres(server.database_url()?, &dump)?;
     let elsewhere = Bucket::start()?;
     copy(&bucket.path(), &elsewhere.path())?;
     let kept = keys.path().join("copy.keys").display().to_string();

@@ -14,6 +14,7 @@ mod cross_dag;
 mod demo;
 mod deployment;
 mod each;
+mod faults;
 mod machines;
 mod mapped_groups;
 mod mapping;

@@ -28,6 +28,10 @@ pub const KEYS: &[Key] = &[
     ),
     secret("database_url", "the PostgreSQL database; `standalone` keeps SQLite in `home`"),
     key("database_connections", Some("10"), "connections to PostgreSQL that a process holds at most"),
+    secret(
+        "database_direct_url",
+        "the same database past the pooler, where `database_url` is that of one that pools by transaction",
+    ),
     key("vault_file", None, "the file with the vault's keys; `vault.keys` in `home`"),
     secret("vault_keys", "the vault's keys themselves, instead of a file"),
     key("compiled", None, "the folder of compiled modules; `compiled` in `home`"),

@@ -120,6 +120,11 @@ impl Config {
         }
     }
 
+    /// The same database past a pooler.
+    pub fn database_direct_url(&self) -> Option<&str> {
+        self.text("database_direct_url")
+    }
+
     /// The vault's keys as text, where they are not in the key file.
     pub fn vault_keys(&self) -> Option<&str> {
         self.text("vault_keys")

@@ -11,15 +11,27 @@ use super::parts::Parts;
 
 const EVERY: Duration = Duration::from_secs(5);
 
+/// Who tells.
+pub struct About {
+    pub id: Uuid,
+    pub role: &'static str,
+    /// Of a worker.
+    pub queues: Vec<String>,
+    /// Of a worker.
+    pub slots: Option<u32>,
+}
+
 /// Says that a role is alive (and, of a worker, which queues it takes from), until `stop`; then that it stopped.
-pub async fn tell(parts: Parts, role: &'static str, queues: Vec<String>, pulse: Pulse, stop: CancellationToken) {
+pub async fn tell(parts: Parts, about: About, pulse: Pulse, stop: CancellationToken) {
+    let About { id, role, queues, slots } = about;
     let started_at = parts.now();
     let mut row = ProcessRow {
-        id: Uuid::new_v4(),
+        id,
         role: role.to_owned(),
         hostname: hostname(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         queues,
+        slots,
         started_at,
         heartbeat_at: started_at,
         stopped_at: None,

@@ -1,6 +1,7 @@
 //! The server's roles, put together.
 
 mod alive;
+mod clock;
 mod db;
 mod execution;
 mod first_start;

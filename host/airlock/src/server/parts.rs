@@ -16,6 +16,7 @@ use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
 use tokio_util::sync::CancellationToken;
 
+use super::clock;
 use crate::config::Config;
 use crate::failure::Failure;
 
@@ -48,8 +49,11 @@ impl Parts {
         prepare(&config.home())?;
         let store = Arc::new(postgres(config).await?);
         store.check().await?;
-        let parts = Self::with(store.clone(), config).await?;
+        let (clock, keep_right) = clock::of_database(store.clone()).await?;
+        let parts = Self { clock, ..Self::with(store.clone(), config).await? };
         let wake = parts.wake.clone();
+        // Beyond `stop`: what drains is to know the time.
+        tokio::spawn(keep_right);
         tokio::spawn(async move { stop.run_until_cancelled(store.relay_wake_ups(&wake, heard)).await });
         Ok(parts)
     }
@@ -81,7 +85,11 @@ pub async fn postgres(config: &Config) -> Result<PostgresStore> {
         Failure::usage("the setting `database_url` is missing: this role keeps its state in PostgreSQL")
             .hint("--database-url postgres://user@host/airlock; `airlock standalone` needs none")
     })?;
-    let options = PostgresOptions { connections: config.database_connections()?, ..PostgresOptions::default() };
+    let options = PostgresOptions {
+        connections: config.database_connections()?,
+        direct_url: config.database_direct_url().map(str::to_owned),
+        ..PostgresOptions::default()
+    };
     Ok(PostgresStore::connect(url, &options).await?)
 }
 

@@ -7,8 +7,9 @@ use airlock_worker::{Worker, WorkerOptions, WorkerParts};
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::alive;
+use super::alive::{self, About};
 use super::execution::{Execution, Inspector, Tester};
 use super::listen::Listener;
 use super::monitor::Monitor;
@@ -41,7 +42,7 @@ impl Roles {
             metrics: std::sync::Arc::new(self.monitor.clone()),
             settings: Settings { exposed_config: exposed(config)?, ..Settings::default() },
         });
-        self.tell("api", Vec::new());
+        self.tell(About { id: Uuid::new_v4(), role: "api", queues: Vec::new(), slots: None });
         self.monitor.answer_for_all();
         let router = airlock_api::router(state).merge(self.monitor.probes());
         self.tasks.spawn(listener.serve(router, self.stop.clone()));
@@ -91,7 +92,8 @@ impl Roles {
         let worker = Worker::new(parts, options)?;
         self.monitor.watch(worker.pulses());
         let stop = self.stop.clone();
-        self.tell("worker", config.queues());
+        let (queues, slots) = (config.queues(), Some(config.worker_slots()?));
+        self.tell(About { id: worker.id(), role: "worker", queues, slots });
         self.tasks.spawn(async move {
             worker.run(stop).await;
             Ok(())
@@ -100,10 +102,10 @@ impl Roles {
     }
 
     /// A scheduler tells of itself.
-    fn tell(&mut self, role: &'static str, queues: Vec<String>) {
-        let pulse = Pulse::new(role);
+    fn tell(&mut self, about: About) {
+        let pulse = Pulse::new(about.role);
         self.monitor.watch([pulse.clone()]);
-        let telling = alive::tell(self.parts.clone(), role, queues, pulse, self.stop.clone());
+        let telling = alive::tell(self.parts.clone(), about, pulse, self.stop.clone());
         self.tasks.spawn(async move {
             telling.await;
             Ok(())

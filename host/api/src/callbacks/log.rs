@@ -46,9 +46,9 @@ pub async fn get_callback_log(
     }
     // Found before the log is read: what a finished attempt wrote is all written by then.
     let life = match row.state {
-        _ if attempt < row.attempts => Life::Ended(None),
+        _ if attempt < row.attempts => Life::ended(None),
         CallbackState::Queued | CallbackState::Running => Life::GoesOn,
-        _ => Life::Ended(row.ended_at),
+        _ => Life::ended(row.ended_at),
     };
     let key = LogKey { run: row.run, instance: row.id, try_number: attempt };
     logs::answer(&state, key, &from, life).await.map(Json)

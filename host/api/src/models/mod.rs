@@ -20,6 +20,7 @@ mod tenant;
 mod time;
 mod trigger;
 mod variable;
+mod worker;
 mod xcom;
 
 pub use asset::*;
@@ -42,4 +43,5 @@ pub use tenant::*;
 pub use time::*;
 pub use trigger::*;
 pub use variable::*;
+pub use worker::*;
 pub use xcom::*;

@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use airlock_blobs::{Arrived, LogChunk, LogKey, LogLine, LogPosition};
 use airlock_core::access::{Action, Resource};
+use airlock_core::outcome::FailureCause;
 use airlock_core::state::TaskState;
-use airlock_store::instances::InstanceRow;
+use airlock_store::instances::{InstanceRow, TryRow};
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -128,20 +129,29 @@ fn message(line: LogLine) -> LogMessage {
 }
 
 /// Whether more may be written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub enum Life {
     GoesOn,
-    /// At this time, or so long ago that nothing can be on its way.
-    Ended(Option<DateTime<Utc>>),
+    Ended {
+        /// None: so long ago that nothing can be on its way.
+        at: Option<DateTime<Utc>>,
+        /// What is to be said beyond the worker's words.
+        epilogue: Vec<LogLine>,
+    },
 }
 
 impl Life {
+    pub const fn ended(at: Option<DateTime<Utc>>) -> Self {
+        Self::Ended { at, epilogue: Vec::new() }
+    }
+
     /// Whether there may be more to read than what was found: more may be written, or may have been written and be on its way.
-    fn may_have_more(self, arrived: Arrived, now: DateTime<Utc>) -> bool {
+    fn may_have_more(&self, arrived: Arrived, now: DateTime<Utc>) -> bool {
         match self {
             Self::GoesOn => true,
-            Self::Ended(None) => false,
-            Self::Ended(Some(at)) => {
+            Self::Ended { at: None, .. } => false,
+            Self::Ended { at: Some(at), .. } => {
+                let at = *at;
                 let is_there = matches!(arrived, Arrived::Until(until) if until >= at - CLOCKS);
                 !is_there && now < at + DELIVERY
             }
@@ -161,11 +171,13 @@ impl TryLog {
         let tries = self.state.store.tries(self.key.run.tenant, row.id).await?;
         let this = tries.iter().find(|try_row| try_row.try_number == self.key.try_number);
         match this {
-            Some(this) if this.state.is_some_and(ends_try) => Ok(Life::Ended(this.ended_at)),
+            Some(this) if this.state.is_some_and(ends_try) => {
+                Ok(Life::Ended { at: this.ended_at, epilogue: epilogue(this) })
+            }
             Some(_) => Ok(Life::GoesOn),
             // Airflow counts an instance that never began as in its try 0.
             None if self.key.try_number == row.try_number => match row.state {
-                Some(state) if state.is_finished() => Ok(Life::Ended(None)),
+                Some(state) if state.is_finished() => Ok(Life::ended(None)),
                 _ => Ok(Life::GoesOn),
             },
             None => Err(Problem::not_found(format!(
@@ -196,9 +208,9 @@ impl TryLog {
                     let chunk = read(state, reading.log.key, &reading.from, STREAM_CHUNK).await?;
                     reading.from = chunk.next.clone();
                     let done = chunk.at_end && !life.may_have_more(chunk.arrived, state.now());
-                    let cut = done.then(|| cut(&chunk, state.now())).flatten();
+                    let last = if done { last_words(&chunk, life, state.now()) } else { Vec::new() };
                     if done || !chunk.lines.is_empty() {
-                        let lines = chunk.lines.into_iter().chain(cut);
+                        let lines = chunk.lines.into_iter().chain(last);
                         let text: String = lines.map(|line| format.write(line)).collect();
                         return Answer::Ok((Bytes::from(text), done));
                     }
@@ -225,22 +237,41 @@ pub async fn answer(state: &ApiState, key: LogKey, from: &LogPosition, life: Lif
 
 fn part(state: &ApiState, chunk: LogChunk, life: Life) -> LogResponse {
     let more = !chunk.at_end || life.may_have_more(chunk.arrived, state.now());
-    let cut = if more { None } else { cut(&chunk, state.now()) };
+    let last = if more { Vec::new() } else { last_words(&chunk, life, state.now()) };
     LogResponse {
         continuation_token: more.then(|| write_token(&chunk.next)),
-        content: chunk.lines.into_iter().chain(cut).map(message).collect(),
+        content: chunk.lines.into_iter().chain(last).map(message).collect(),
     }
 }
 
-/// A word in place of what is missing.
-fn cut(chunk: &LogChunk, now: DateTime<Utc>) -> Option<LogLine> {
-    (chunk.arrived == Arrived::NotAll).then(|| LogLine {
-        timestamp: now,
-        level: "warning".to_owned(),
-        source: "host".to_owned(),
-        event: CUT.to_owned(),
-        fields: serde_json::Map::new(),
-    })
+/// What is to be said of a log that has no more lines.
+fn last_words(chunk: &LogChunk, life: Life, now: DateTime<Utc>) -> Vec<LogLine> {
+    let mut words: Vec<LogLine> =
+        (chunk.arrived == Arrived::NotAll).then(|| host_line(now, "warning", CUT.to_owned())).into_iter().collect();
+    if let Life::Ended { epilogue, .. } = life {
+        words.extend(epilogue);
+    }
+    words
+}
+
+/// What the worker of a try could not say itself.
+fn epilogue(row: &TryRow) -> Vec<LogLine> {
+    let timestamp = row.ended_at.unwrap_or_default();
+    let is_lost = row.cause.as_deref() == Some(FailureCause::Lost.as_str());
+    let lost = is_lost.then(|| {
+        let why = row.message.clone().unwrap_or_else(|| "the try was lost".to_owned());
+        host_line(timestamp, "error", why)
+    });
+    let late = (row.late_results > 0).then(|| {
+        let count = row.late_results;
+        let refused = format!("{count} results that came after the try had been settled were refused");
+        host_line(timestamp, "warning", refused)
+    });
+    lost.into_iter().chain(late).collect()
+}
+
+fn host_line(timestamp: DateTime<Utc>, level: &str, event: String) -> LogLine {
+    LogLine { timestamp, level: level.to_owned(), source: "host".to_owned(), event, fields: serde_json::Map::new() }
 }
 
 /// The states that end a try; a rescheduled or deferred one goes on under the same number.

@@ -18,6 +18,7 @@ async fn processes_are_jobs() {
         hostname: format!("host-{role}"),
         version: "1".to_owned(),
         queues: Vec::new(),
+        slots: None,
         started_at: start() - TimeDelta::minutes(minutes),
         heartbeat_at: start() - TimeDelta::seconds(5),
         stopped_at: None,

@@ -25,6 +25,7 @@ async fn health_is_that_of_processes_on_any_machine() {
         hostname: "elsewhere".to_owned(),
         version: "0.1.0".to_owned(),
         queues: Vec::new(),
+        slots: None,
         started_at: start(),
         heartbeat_at: start() + TimeDelta::seconds(heartbeat),
         stopped_at: stopped.map(|seconds| start() + TimeDelta::seconds(seconds)),

@@ -39,14 +39,11 @@ pub async fn heartbeat(
     Ok(tokens.iter().filter(|token| !held.contains(token)).map(|token| (*token, TryOrder::Stop)).collect())
 }
 
-pub async fn hand_back(store: &PostgresStore, worker: Uuid, tokens: &[Uuid]) -> Result<u64> {
-    if tokens.is_empty() {
-        return Ok(0);
-    }
+pub async fn hand_back(store: &PostgresStore, worker: Uuid, known: &[Uuid]) -> Result<u64> {
     let handed_back: i64 = sqlx::query_scalar(
         "WITH held AS MATERIALIZED (
              SELECT tenant_id, instance_id FROM queue
-             WHERE worker = $1 AND state = 'running' AND lease_token = ANY ($2)
+             WHERE worker = $1 AND state = 'running' AND lease_token <> ALL ($2)
              ORDER BY tenant_id, instance_id FOR UPDATE
          ), back AS (
              UPDATE queue AS q
@@ -62,7 +59,7 @@ pub async fn hand_back(store: &PostgresStore, worker: Uuid, tokens: &[Uuid]) -> 
          SELECT count(*) FROM back",
     )
     .bind(worker)
-    .bind(tokens)
+    .bind(known)
     .fetch_one(&mut *store.connection().await?)
     .await?;
     Ok(handed_back.unsigned_abs())

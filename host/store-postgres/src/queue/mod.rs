@@ -8,13 +8,14 @@ pub use claim::Claim;
 
 use airlock_core::id::RunKey;
 use airlock_store::StoreResult;
-use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
+use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, RunningTry, TryOrder, TryReport};
 use airlock_store::support::storable;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::PostgresStore;
+use crate::driving::run_key;
 use crate::error::{Failure, Result};
 use crate::row::Columns;
 
@@ -59,8 +60,29 @@ impl Queue for PostgresStore {
         Ok(done.rows_affected() > 0)
     }
 
-    async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64> {
-        Ok(leases::hand_back(self, worker, tokens).await?)
+    async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64> {
+        Ok(leases::hand_back(self, worker, known).await?)
+    }
+
+    async fn running_tries(&self) -> StoreResult<Vec<RunningTry>> {
+        let rows = sqlx::query(
+            "SELECT tenant_id, run_key, worker, dag_id, run_id, task_id, map_index, try_number, started_at
+             FROM queue WHERE state = 'running' AND worker IS NOT NULL ORDER BY started_at, position",
+        );
+        let rows = rows.fetch_all(&mut *self.connection().await?).await.map_err(Failure::from)?;
+        let running = rows.iter().map(|row| {
+            Ok(RunningTry {
+                worker: row.get("worker")?,
+                run: run_key(row)?,
+                dag_id: row.get("dag_id")?,
+                run_id: row.get("run_id")?,
+                task_id: row.get("task_id")?,
+                map_index: row.get("map_index")?,
+                try_number: row.number("try_number")?,
+                started_at: row.get("started_at")?,
+            })
+        });
+        Ok(running.collect::<Result<_>>()?)
     }
 
     async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>> {

@@ -1,6 +1,7 @@
 //! A request from outside changes a run that anybody may hold.
 
 use airlock_core::id::RunKey;
+use airlock_core::state::RunState;
 use airlock_store::StoreError;
 use airlock_store::driving::RunChange;
 use airlock_store::support::waits;
@@ -41,6 +42,10 @@ pub async fn change(connection: &mut SqliteConnection, key: RunKey, epoch: i64, 
         // The run's own scheduler was first, which does not raise the epoch. Nothing of this is applied.
         return Ok(false);
     }
+    if change.run_state.is_some_and(RunState::is_finished) && any_unfinished(&mut *connection, key).await? {
+        // Its scheduler has made instances that whoever ends the run has not seen.
+        return Ok(false);
+    }
     if let Some(now) = moment(change)? {
         run_states::write(&mut *connection, key, change, now).await?;
     }
@@ -49,6 +54,15 @@ pub async fn change(connection: &mut SqliteConnection, key: RunKey, epoch: i64, 
     }
     give_up(connection, key).await?;
     Ok(true)
+}
+
+async fn any_unfinished(connection: &mut SqliteConnection, key: RunKey) -> Result<bool> {
+    let any = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM task_instances
+                        WHERE tenant_id = ?1 AND run_key = ?2 AND (state IS NULL
+                            OR state NOT IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')))",
+    );
+    Ok(any.bind(key.tenant.0).bind(key.id).fetch_one(connection).await?)
 }
 
 /// When the run itself changes, if it does.

@@ -42,10 +42,7 @@ pub async fn heartbeat(
     Ok(tokens.iter().filter(|token| !held.contains(token)).map(|token| (*token, TryOrder::Stop)).collect())
 }
 
-pub async fn hand_back(store: &SqliteStore, worker: Uuid, tokens: &[Uuid]) -> Result<u64> {
-    if tokens.is_empty() {
-        return Ok(0);
-    }
+pub async fn hand_back(store: &SqliteStore, worker: Uuid, known: &[Uuid]) -> Result<u64> {
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
     let rows = sqlx::query(
@@ -53,11 +50,11 @@ pub async fn hand_back(store: &SqliteStore, worker: Uuid, tokens: &[Uuid]) -> Re
          SET state = 'queued', worker = NULL, hostname = NULL, lease_token = NULL, lease_until = NULL,
              first_started_at = CASE WHEN first_started_at = started_at THEN NULL ELSE first_started_at END,
              started_at = NULL
-         WHERE worker = ?1 AND state = 'running' AND lease_token IN (SELECT unhex(value) FROM json_each(?2))
+         WHERE worker = ?1 AND state = 'running' AND lease_token NOT IN (SELECT unhex(value) FROM json_each(?2))
          RETURNING tenant_id, instance_id",
     )
     .bind(worker)
-    .bind(tokens_json(tokens))
+    .bind(tokens_json(known))
     .fetch_all(&mut *transaction)
     .await?;
     let mut handed_back = Vec::with_capacity(rows.len());

@@ -6,9 +6,9 @@ mod report;
 
 pub use claim::Claim;
 
-use airlock_core::id::RunKey;
+use airlock_core::id::{RunKey, TenantId};
 use airlock_store::StoreResult;
-use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, TryOrder, TryReport};
+use airlock_store::queue::{ClaimedTry, Queue, QueueDepth, RunningTry, TryOrder, TryReport};
 use airlock_store::support::storable;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -59,8 +59,29 @@ impl Queue for SqliteStore {
         Ok(done.rows_affected() > 0)
     }
 
-    async fn hand_back_tries(&self, worker: Uuid, tokens: &[Uuid]) -> StoreResult<u64> {
-        Ok(leases::hand_back(self, worker, tokens).await?)
+    async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64> {
+        Ok(leases::hand_back(self, worker, known).await?)
+    }
+
+    async fn running_tries(&self) -> StoreResult<Vec<RunningTry>> {
+        let rows = sqlx::query(
+            "SELECT tenant_id, run_key, worker, dag_id, run_id, task_id, map_index, try_number, started_at
+             FROM queue WHERE state = 'running' AND worker IS NOT NULL ORDER BY started_at, position",
+        );
+        let rows = rows.fetch_all(&mut *self.reader().await).await.map_err(Failure::from)?;
+        let running = rows.iter().map(|row| {
+            Ok(RunningTry {
+                worker: row.uuid("worker")?,
+                run: RunKey { tenant: TenantId(row.integer("tenant_id")?), id: row.integer("run_key")? },
+                dag_id: row.text("dag_id")?,
+                run_id: row.text("run_id")?,
+                task_id: row.text("task_id")?,
+                map_index: row.number("map_index")?,
+                try_number: row.number("try_number")?,
+                started_at: row.instant("started_at")?,
+            })
+        });
+        Ok(running.collect::<Result<_>>()?)
     }
 
     async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>> {

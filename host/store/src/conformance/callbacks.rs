@@ -109,7 +109,7 @@ pub async fn what_is_due_when_a_try_begins_is_due_with_its_claim(store: &dyn Sto
     assert_eq!(rows[0].subject, first.entry.on_execute[0].subject);
 
     // A try that is handed back begins once.
-    store.hand_back_tries(worker.id, &[claimed[0].lease_token]).await.unwrap();
+    store.hand_back_tries(worker.id, &[claimed[1].lease_token]).await.unwrap();
     assert_eq!(worker.claim(2, 6).await.len(), 1);
     assert_eq!(all(store, run.key).await.len(), 1);
 }

@@ -18,6 +18,7 @@ fn process(role: &str, started: i64) -> ProcessRow {
         hostname: "host-1".to_owned(),
         version: "0.1.0".to_owned(),
         queues: if role == "worker" { vec!["default".to_owned(), "far".to_owned()] } else { Vec::new() },
+        slots: (role == "worker").then_some(8),
         started_at: at(started),
         heartbeat_at: at(started),
         stopped_at: None,

@@ -48,6 +48,24 @@ pub async fn an_intervention_overtakes_the_scheduler(store: &dyn Store) {
     assert_eq!(run_ids(&driver.take(5).await), "one", "whoever looks for runs finds it");
 }
 
+pub async fn a_run_does_not_end_over_instances_that_nobody_saw(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    run_of(store, tenant, "sales", "one", &["load", "report"]).await;
+    let driver = Driver::new(store);
+    let run = driver.take(1).await.pop().unwrap().run;
+    let end = |moves| RunChange { moves, run_state: Some(RunState::Success), at: Some(at(2)), ..RunChange::default() };
+    // Somebody has loaded the run before its scheduler has made its instances, which does not raise the epoch.
+    let create = vec![new_instance("load"), new_instance("report")];
+    driver.change(&run, RunChange { create, ..RunChange::default() }, 1).await;
+    assert!(!store.intervene(run.key, run.epoch, &end(Vec::new())).await.unwrap());
+
+    let loaded = store.load_run(run.key).await.unwrap().unwrap();
+    assert_eq!((loaded.run.state, loaded.run.epoch), (RunState::Running, run.epoch));
+    let skipped = loaded.instances.iter().map(|instance| move_to(instance, Some(TaskState::Skipped), 2)).collect();
+    assert!(store.intervene(run.key, run.epoch, &end(skipped)).await.unwrap());
+    assert_eq!(store.run(tenant, "sales", "one").await.unwrap().unwrap().state, RunState::Success);
+}
+
 pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     let tenant = tenant(store, "acme").await;
     run_of(store, tenant, "sales", "one", &["load"]).await;
@@ -80,7 +98,8 @@ pub async fn a_finished_run_that_is_cleared_runs_again(store: &dyn Store) {
     assert_eq!(again[0].instances[0].state, None);
 
     // Marking it while it is held ends it for its driver too.
-    let mark = RunChange { run_state: Some(RunState::Success), at: Some(at(6)), ..RunChange::default() };
+    let moves = vec![move_to(&again[0].instances[0], Some(TaskState::Skipped), 6)];
+    let mark = RunChange { moves, run_state: Some(RunState::Success), at: Some(at(6)), ..RunChange::default() };
     assert!(store.intervene(run.key, again[0].run.epoch, &mark).await.unwrap());
     let late = driver.commit(vec![(run.key, again[0].run.epoch, RunChange::default())], 6).await;
     assert_eq!(late.overtaken, [run.key]);

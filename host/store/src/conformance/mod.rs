@@ -149,6 +149,7 @@ macro_rules! conformance {
             ]
             interventions: [
                 an_intervention_overtakes_the_scheduler,
+                a_run_does_not_end_over_instances_that_nobody_saw,
                 a_finished_run_that_is_cleared_runs_again,
                 a_cleared_run_can_change_to_another_version,
                 an_instance_goes_with_all_that_it_had,

@@ -117,7 +117,7 @@ async fn unrecorded(database: &PgPool, logs: &str) -> Result<Vec<String>> {
 async fn without_log(database: &PgPool, home: &Path) -> Result<Vec<String>> {
     let rows = sqlx::query(
         "SELECT t.tenant_id, i.run_key, t.instance_id::text, t.try_number FROM task_tries t JOIN task_instances i USING (tenant_id, instance_id)
-         WHERE t.state = 'success' AND t.lease_token IS NOT NULL AND i.operator LIKE 'bash%' AND t.cause IS NULL",
+         WHERE t.state = 'success' AND t.lease_token IS NOT NULL AND i.operator LIKE 'bash%' AND t.message IS NULL",
     )
     .fetch_all(database)
     .await?;
