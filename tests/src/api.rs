@@ -57,6 +57,12 @@ impl Api {
         self.send(Method::GET, path, None).await
     }
 
+    /// An answer that is no JSON.
+    pub async fn text(&self, path: &str) -> Result<String> {
+        let answered = self.request(Method::GET, path).send().await?.error_for_status()?;
+        Ok(answered.text().await?)
+    }
+
     pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         self.send(Method::POST, path, Some(body)).await
     }

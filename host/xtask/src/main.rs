@@ -73,7 +73,7 @@ enum Task {
         profile: load::Profile,
         #[arg(long, default_value = "sqlite")]
         db: load::Store,
-        /// How many instances the run of `wide` or `mapped` has, or how many DAGs there are in `idle`.
+        /// How many instances the run of `wide` or `mapped` has, how many DAGs there are in `idle`, or how many tasks wait in `sensors`.
         #[arg(long, value_parser = clap::value_parser!(u32).range(3..=100_000))]
         instances: Option<u32>,
     },

@@ -3,6 +3,10 @@
 mod floor;
 mod idle;
 mod large;
+mod many;
+mod sensors;
+mod stages;
+mod trigger;
 mod usage;
 
 use std::time::Instant;
@@ -15,6 +19,8 @@ use serde_json::{Value, json};
 
 use crate::{build, guests, setup};
 use large::Shape;
+use many::Scene;
+use stages::Stages;
 use usage::Usage;
 
 /// What is run.
@@ -30,6 +36,16 @@ pub enum Profile {
     Mapped,
     /// 100,000 DAGs with a daily schedule, none of them due.
     Idle,
+    /// 200 runs of 10 tasks at once.
+    Runs,
+    /// 100 DAGs of 10 tasks in a row, 10 of 100 in a row, 100 binary trees of 10, each at once.
+    Scenes,
+    /// Runs of one task, one after the other.
+    Trigger,
+    /// The first run after a start.
+    Cold,
+    /// 100,000 tasks that wait for an event.
+    Sensors,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,7 +58,7 @@ pub enum Store {
 const RUNS: usize = 5;
 const DAG: &str = "load";
 
-/// `instances` is for the profiles of one large run, and of many DAGs.
+/// `instances` is for the profiles of one large run, of many DAGs, and of many that wait.
 pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<()> {
     if store == Store::Postgres {
         setup::test()?
@@ -53,15 +69,22 @@ pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<(
     let binary = build::binary(true)?;
     let database = if store == Store::Postgres { Database::Postgres } else { Database::Sqlite };
     let settings = [("worker_slots", "64"), ("log", "warn")];
-    let server = Server::start_binary(&binary, database, &settings)?;
+    let mut server = Server::start_binary(&binary, database, &settings)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let large = |shape: &Shape| runtime.block_on(large::measure(&server, shape)).map(Some);
-    let cost = match profile {
-        Profile::Wide => large(&Shape::wide(instances.unwrap_or(5_000)))?,
-        Profile::Mapped => large(&Shape::mapped(instances.unwrap_or(100_000)))?,
-        Profile::Idle => Some(runtime.block_on(idle::measure(&server, instances.unwrap_or(100_000)))?),
-        Profile::Chain | Profile::Fanout => None,
-    };
+    let count = instances.unwrap_or(100_000);
+    let cost = runtime.block_on(async {
+        Ok::<_, anyhow::Error>(match profile {
+            Profile::Wide => Some(large::measure(&server, &Shape::wide(instances.unwrap_or(5_000))).await?),
+            Profile::Mapped => Some(large::measure(&server, &Shape::mapped(count)).await?),
+            Profile::Idle => Some(idle::measure(&server, count).await?),
+            Profile::Runs => Some(many::measure(&server, &Scene::rows("runs", 1, 200, 10)).await?),
+            Profile::Scenes => Some(scenes(&server).await?),
+            Profile::Trigger => Some(trigger::measure(&server).await?),
+            Profile::Cold => Some(trigger::cold(&mut server).await?),
+            Profile::Sensors => Some(sensors::measure(&server, count).await?),
+            Profile::Chain | Profile::Fanout => None,
+        })
+    })?;
     if let Some(cost) = cost {
         let report = json!({ "profile": name(profile), "db": name(store), "cost": cost });
         println!("{}", serde_json::to_string_pretty(&report)?);
@@ -85,6 +108,7 @@ pub fn run(profile: Profile, store: Store, instances: Option<usize>) -> Result<(
         "gap_ms_p99": rounded(quantile(&mut gaps, 0.99)?),
         "cpu_seconds_per_task": rounded(measured.cpu_seconds / (RUNS * tasks) as f64),
         "peak_memory_mb": rounded(measured.peak_memory_mb),
+        "stages": measured.stages,
         "floor": floor,
     });
     println!("{}", serde_json::to_string_pretty(&report)?);
@@ -98,6 +122,18 @@ struct Measured {
     gaps: Vec<f64>,
     cpu_seconds: f64,
     peak_memory_mb: f64,
+    /// Null where the stages of a task are not all in one process.
+    stages: Value,
+}
+
+async fn scenes(server: &Server) -> Result<Value> {
+    let scenes =
+        [Scene::rows("rows-10", 100, 1, 10), Scene::rows("rows-100", 10, 1, 100), Scene::trees("trees-10", 100, 10)];
+    let mut measured = Vec::new();
+    for scene in &scenes {
+        measured.push(many::measure(server, scene).await?);
+    }
+    Ok(Value::Array(measured))
 }
 
 async fn measure(server: &Server, profile: Profile) -> Result<Measured> {
@@ -109,6 +145,8 @@ async fn measure(server: &Server, profile: Profile) -> Result<Measured> {
     api.apply(&json!({ "dag_id": DAG, "max_active_tasks": 100_000, "tasks": tasks })).await?;
     one_run(&api, &tasks).await?;
 
+    let is_one = server.process_ids().len() == 1;
+    let began = if is_one { Some(Stages::of(&api).await?) } else { None };
     let before = Usage::of(&server.process_ids())?;
     let (mut walls, mut gaps) = (Vec::new(), Vec::new());
     for _ in 0..RUNS {
@@ -117,7 +155,12 @@ async fn measure(server: &Server, profile: Profile) -> Result<Measured> {
         gaps.extend(found);
     }
     let after = Usage::of(&server.process_ids())?;
+    let stages = match began {
+        Some(began) => Stages::of(&api).await?.since(&began)?,
+        None => Value::Null,
+    };
     Ok(Measured {
+        stages,
         walls,
         gaps,
         cpu_seconds: after.cpu_seconds - before.cpu_seconds,
@@ -135,16 +178,7 @@ async fn one_run(api: &Api, tasks: &[Value]) -> Result<(f64, Vec<f64>)> {
         bail!("the run {run} ended as {state} after {:?}", asked.elapsed());
     }
     let ended = instant(&api.get(&format!("/api/v2/dags/{DAG}/dagRuns/{run}")).await?["end_date"])?;
-    let mut instances = Vec::new();
-    while instances.len() < tasks.len() {
-        let path = format!("/api/v2/dags/{DAG}/dagRuns/{run}/taskInstances?limit=100&offset={}", instances.len());
-        let page = api.get(&path).await?;
-        let found = page["task_instances"].as_array().context("no instances")?;
-        if found.is_empty() {
-            bail!("the run {run} has {} instances, not {}", instances.len(), tasks.len());
-        }
-        instances.extend(found.clone());
-    }
+    let instances = instances_of(api, DAG, &run, tasks.len()).await?;
     let times = |task: &Value| -> Result<(DateTime<Utc>, DateTime<Utc>)> {
         let instance = instances.iter().find(|instance| instance["task_id"] == *task).context("a task is missing")?;
         Ok((instant(&instance["start_date"])?, instant(&instance["end_date"])?))
@@ -158,6 +192,21 @@ async fn one_run(api: &Api, tasks: &[Value]) -> Result<(f64, Vec<f64>)> {
         }
     }
     Ok((seconds(triggered, ended), gaps))
+}
+
+/// All instances of a run, page by page.
+async fn instances_of(api: &Api, dag_id: &str, run: &str, count: usize) -> Result<Vec<Value>> {
+    let mut instances = Vec::new();
+    while instances.len() < count {
+        let path = format!("/api/v2/dags/{dag_id}/dagRuns/{run}/taskInstances?limit=100&offset={}", instances.len());
+        let page = api.get(&path).await?;
+        let found = page["task_instances"].as_array().context("no instances")?;
+        if found.is_empty() {
+            bail!("the run {run} has {} instances, not {count}", instances.len());
+        }
+        instances.extend(found.clone());
+    }
+    Ok(instances)
 }
 
 impl Profile {
@@ -178,8 +227,9 @@ impl Profile {
                 tasks.push(task("last".to_owned(), middle));
                 tasks
             }
-            // Their tasks are those of a `Shape`.
+            // These make their own.
             Self::Wide | Self::Mapped | Self::Idle => Vec::new(),
+            Self::Runs | Self::Scenes | Self::Trigger | Self::Cold | Self::Sensors => Vec::new(),
         }
     }
 }

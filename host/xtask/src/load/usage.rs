@@ -9,6 +9,8 @@ pub struct Usage {
     pub cpu_seconds: f64,
     /// The most that was resident at any time, summed over the processes.
     pub peak_memory_mb: f64,
+    /// What is resident now.
+    pub memory_mb: f64,
 }
 
 /// Linux counts CPU time in hundredths of a second for every program, whatever the kernel's own tick is.
@@ -16,7 +18,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 impl Usage {
     pub fn of(processes: &[u32]) -> Result<Self> {
-        let mut usage = Self { cpu_seconds: 0.0, peak_memory_mb: 0.0 };
+        let mut usage = Self { cpu_seconds: 0.0, peak_memory_mb: 0.0, memory_mb: 0.0 };
         for process in processes {
             let stat = fs::read_to_string(format!("/proc/{process}/stat")).context("a server has ended")?;
             // The name in parentheses may hold anything: what is counted comes after it, from the state (field 3) on.
@@ -24,10 +26,15 @@ impl Usage {
             let ticks: f64 = fields.iter().skip(11).take(4).filter_map(|field| field.parse::<f64>().ok()).sum();
             usage.cpu_seconds += ticks / TICKS_PER_SECOND;
             let status = fs::read_to_string(format!("/proc/{process}/status"))?;
-            let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no peak")?;
-            let kilobytes: f64 = peak.trim().trim_end_matches(" kB").parse().context("no number")?;
-            usage.peak_memory_mb += kilobytes / 1024.0;
+            usage.peak_memory_mb += megabytes(&status, "VmHWM:")?;
+            usage.memory_mb += megabytes(&status, "VmRSS:")?;
         }
         Ok(usage)
     }
+}
+
+fn megabytes(status: &str, name: &str) -> Result<f64> {
+    let value = status.lines().find_map(|line| line.strip_prefix(name)).context("a figure is missing")?;
+    let kilobytes: f64 = value.trim().trim_end_matches(" kB").parse().context("no number")?;
+    Ok(kilobytes / 1024.0)
 }

@@ -1,0 +1,67 @@
+//! What it costs that very many tasks wait.
+
+use std::time::{Duration, Instant};
+
+use airlock_tests::Server;
+use anyhow::Result;
+use serde_json::{Value, json};
+
+use super::usage::Usage;
+use super::{DAG, rounded};
+
+/// How long the waiting server is watched.
+const WATCHED: Duration = Duration::from_secs(60);
+/// A run in which everything waits is let go when it has been quiet for ten seconds, and a millisecond more for each instance.
+const QUIET: Duration = Duration::from_secs(15);
+const QUIET_PER_INSTANCE: Duration = Duration::from_millis(1);
+
+/// One run of a group that is mapped over so many elements, each of which waits for an event that nobody posts.
+pub async fn measure(server: &Server, waiting: usize) -> Result<Value> {
+    let api = server.api()?;
+    for operator in ["empty", "sql", "event-sensor"] {
+        api.push(operator).await?;
+    }
+    api.patch("/api/v2/pools/default_pool", &json!({ "slots": 1_000_000 })).await?;
+    let limits = json!({ "map_length": 100_000, "xcom_bytes": 64 << 20, "host_call_bytes": 64 << 20 });
+    api.put("/api/v2/tenants/default/policy", &json!({ "host_folders": [server.home()], "limits": limits })).await?;
+    let connection =
+        json!({ "connection_id": "numbers", "conn_type": "sqlite", "host": server.home().join("numbers.db") });
+    api.post("/api/v2/connections", &connection).await?;
+    let query =
+        format!("with recursive n (i) as (select 1 union all select i + 1 from n where i < {waiting}) select i from n");
+    let list = json!({ "task_id": "list", "operator": "sql",
+        "args": { "conn_id": "numbers", "sql": query, "handler": "fetch_all", "row_limit": waiting } });
+    let wait =
+        json!({ "task_id": "wait", "operator": "event-sensor", "args": { "name": "never" }, "task_group": "group" });
+    let group = json!({ "group_id": "group", "expand": { "row": { "xcom": "list" } } });
+    let dag = json!({ "dag_id": DAG, "max_active_tasks": 1_000_000, "tasks": [list, wait], "task_groups": [group] });
+    api.apply(&dag).await?;
+    api.apply(&json!({ "dag_id": "other", "tasks": [{ "task_id": "only", "operator": "empty" }] })).await?;
+
+    let empty = Usage::of(&server.process_ids())?;
+    let asked = Instant::now();
+    let run = api.trigger(DAG, json!({})).await?;
+    let deferred = format!("/api/v2/dags/{DAG}/dagRuns/{run}/taskInstances?limit=1&state=deferred");
+    while api.get(&deferred).await?["total_entries"] != waiting {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let begun = asked.elapsed();
+    let held = Usage::of(&server.process_ids())?;
+    tokio::time::sleep(QUIET + QUIET_PER_INSTANCE * u32::try_from(waiting)?).await;
+    let before = Usage::of(&server.process_ids())?;
+    tokio::time::sleep(WATCHED).await;
+    let after = Usage::of(&server.process_ids())?;
+    let asked = Instant::now();
+    let other = api.trigger("other", json!({})).await?;
+    api.finished("other", &other).await?;
+    Ok(json!({
+        "waiting": waiting,
+        "seconds_until_all_wait": rounded(begun.as_secs_f64()),
+        "memory_mb_before": rounded(empty.memory_mb),
+        "memory_mb_held": rounded(held.memory_mb),
+        "memory_mb_at_rest": rounded(after.memory_mb),
+        "watched_seconds": WATCHED.as_secs(),
+        "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
+        "other_trigger_to_end_ms": rounded(asked.elapsed().as_secs_f64() * 1e3),
+    }))
+}
