@@ -61,6 +61,7 @@ pub(crate) struct Start {
 
 /// The supervisor waits for the end of its standard input, which is a pipe from us: the kernel closes it however we end.
 /// (A parent-death signal would be bound to the thread that started the server, and test threads are short-lived.)
+/// It asks until the server has ended: one that has just been started does not listen to signals yet.
 /// Its own output is closed, so that the end of the log means the end of the server. A server that ends is started again if the
 /// file `again` is there.
 const SUPERVISE: &str = r#"
@@ -76,7 +77,7 @@ serve "$@" & serving=$!
 exec >/dev/null 2>&1
 cat
 rm -f "$directory/again"
-kill -s "$signal" "$(cat "$directory/process")"
+while kill -s "$signal" "$(cat "$directory/process")"; do sleep 0.1; done
 wait $serving
 rm -rf "$directory"
 "#;
