@@ -180,6 +180,16 @@ impl Link {
         answer
     }
 
+    pub async fn hand_back_and_watch(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64> {
+        self.0.way("hand_back_tries").await?;
+        let answer = at_once(self.store().hand_back_tries(worker, known));
+        if answer.is_ok() {
+            self.world().watch_hand_back(&self.0.name, known);
+        }
+        self.0.way("hand_back_tries").await?;
+        answer
+    }
+
     pub async fn report_and_watch(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>> {
         self.0.way("report_tries").await?;
         let answer = at_once(self.store().report_tries(reports));

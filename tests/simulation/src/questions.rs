@@ -237,7 +237,6 @@ through_the_line! {
     Queue {
         async fn heartbeat_tries(&self, worker: Uuid, tokens: &[Uuid], until: DateTime<Utc>) -> StoreResult<Vec<(Uuid, TryOrder)>>;
         async fn name_instance(&self, run: RunKey, instance: Uuid, lease_token: Uuid, name: &str) -> StoreResult<bool>;
-        async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64>;
         async fn running_tries(&self) -> StoreResult<Vec<RunningTry>>;
         async fn queue_depths(&self) -> StoreResult<Vec<QueueDepth>>;
         =>
@@ -252,6 +251,9 @@ through_the_line! {
         ) -> StoreResult<Vec<ClaimedTry>> {
             let claim = self.store().claim_tries(worker, hostname, queues, limit, now, until);
             self.claim_and_watch(claim, until).await
+        }
+        async fn hand_back_tries(&self, worker: Uuid, known: &[Uuid]) -> StoreResult<u64> {
+            self.hand_back_and_watch(worker, known).await
         }
         async fn report_tries(&self, reports: &[TryReport]) -> StoreResult<Vec<Uuid>> {
             self.report_and_watch(reports).await

@@ -18,6 +18,7 @@ use crate::world::World;
 #[derive(Clone, Debug)]
 pub struct Active {
     pub run: RunKey,
+    who: String,
     token: Uuid,
     until: DateTime<Utc>,
 }
@@ -141,7 +142,7 @@ impl World {
                 let has_succeeded =
                     book.succeeded.contains(&(one.run, one.instance)) && !book.touched.contains(&one.run);
                 book.begun.insert((one.run, one.instance, one.try_number));
-                let active = Active { run: one.run, token: one.lease_token, until };
+                let active = Active { run: one.run, who: who.to_owned(), token: one.lease_token, until };
                 book.active.insert(one.instance, active);
                 book.last_claimed = Some(one.clone());
                 (is_new, in_hands && book.clocks_agree, has_succeeded)
@@ -184,6 +185,12 @@ impl World {
                 self.violated(format!("{name} begins while the run before it has {state:?}"));
             }
         }
+    }
+
+    /// What a worker has claimed and does not know, because the answer was lost, is nobody's again.
+    pub fn watch_hand_back(&self, who: &str, known: &[Uuid]) {
+        self.book().active.retain(|_, active| active.who != who || known.contains(&active.token));
+        self.note(|| format!("{who} hands back what it does not know"));
     }
 
     pub fn watch_reports(&self, who: &str, reports: &[TryReport], stale: &[Uuid]) {
