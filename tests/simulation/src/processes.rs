@@ -146,7 +146,7 @@ impl Processes {
     }
 
     /// Everything works again.
-    pub fn heal(&self, _world: &World) {
+    pub fn heal(&self) {
         let register = self.post.register.lock().unwrap_or_else(PoisonError::into_inner);
         register.iter().for_each(|(_, line, _)| line.heal());
     }

@@ -130,7 +130,7 @@ impl World {
             faults::next(&self, &mut processes).await;
         }
         self.note(|| "the faults are over".to_owned());
-        processes.heal(&self);
+        processes.heal();
         self.book().is_calm = true;
         self.plan.pause_schedules(&*self.store);
         self.wait_for_the_end().await;
