@@ -22,6 +22,11 @@ use commands::Session;
 use config::{Config, Sources};
 use traces::Traces;
 
+/// The system's allocator keeps what a burst once took: a process that had held 100,000 instances stayed that large for ever. This
+/// one gives unused pages back, and is the faster of the two when several threads allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Command::CompileModule(command) = &cli.command {

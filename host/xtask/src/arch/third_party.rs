@@ -31,6 +31,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     // One crate names what is measured; the binary alone knows where it goes.
     ("metrics", &["airlock-telemetry"]),
     ("metrics-exporter-prometheus", &["airlock"]),
+    ("mimalloc", &["airlock"]),
     ("opentelemetry", &["airlock-telemetry", "airlock"]),
     ("opentelemetry-http", &["airlock"]),
     ("opentelemetry-otlp", &["airlock"]),
