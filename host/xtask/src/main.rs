@@ -67,15 +67,11 @@ enum Task {
         #[arg(long)]
         release: bool,
     },
-    /// Measures what a task costs, and prints one JSON object.
+    /// Measures what a task costs in a release build, and prints one JSON object.
     Load {
-        #[arg(long)]
-        profile: load::Profile,
-        #[arg(long, default_value = "sqlite")]
-        db: load::Store,
-        /// How many instances the run of `wide` or `mapped` has, how many DAGs there are in `idle`, or how many tasks wait in `sensors`.
-        #[arg(long, value_parser = clap::value_parser!(u32).range(3..=100_000))]
-        instances: Option<u32>,
+        /// `--profile chain --db postgres`; `--help`: what the program `airlock-load` takes.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
     },
 }
 
@@ -100,7 +96,7 @@ fn run(task: Task) -> Result<()> {
         Task::Simulate { arguments } => simulate(&arguments),
         Task::Demo { exit } => demo::run(exit),
         Task::Chaos { seconds, seed, release } => chaos::run(seconds, seed, release),
-        Task::Load { profile, db, instances } => load::run(profile, db, instances.map(|count| count as usize)),
+        Task::Load { arguments } => load::run(&arguments),
     }
 }
 

@@ -45,6 +45,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &["airlock-core", "airlock-scheduler", "airlock-store", "airlock-store-sqlite", "airlock-worker"],
     ),
     ("airlock-tests", &["airlock-test-services"]),
+    ("airlock-load", &["airlock-test-services", "airlock-tests"]),
     ("xtask", &["airlock-conformance", "airlock-test-services", "airlock-tests"]),
 ];
 

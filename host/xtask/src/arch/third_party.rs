@@ -25,6 +25,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
             "airlock-store-postgres",
             "airlock-test-services",
             "airlock-tests",
+            "airlock-load",
             "xtask",
         ],
     ),
@@ -39,8 +40,8 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     ("opentelemetry_sdk", &["airlock"]),
     ("tracing-opentelemetry", &["airlock-telemetry", "airlock"]),
     ("axum", &["airlock-api", "airlock", "airlock-tests", "airlock-test-services"]),
-    ("anyhow", &["airlock", "airlock-test-services", "airlock-tests", "xtask"]),
-    ("clap", &["airlock", "airlock-simulation", "xtask"]),
+    ("anyhow", &["airlock", "airlock-test-services", "airlock-tests", "airlock-load", "xtask"]),
+    ("clap", &["airlock", "airlock-simulation", "airlock-load", "xtask"]),
 ];
 
 /// The parts of `deny.toml` that are held here.

@@ -4,7 +4,7 @@ use airlock_tests::{Api, Scrape};
 use anyhow::{Context, Result};
 use serde_json::{Map, Value, json};
 
-use super::rounded;
+use crate::figures::rounded;
 
 /// The stages in order, by what is measured and where it ends; see `METRICS.md` of `host/telemetry`.
 const STAGES: &[(&str, &str)] = &[

@@ -2,12 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use airlock_tests::Server;
-use anyhow::Result;
-use serde_json::{Value, json};
+use anyhow::{Result, bail};
+use serde_json::json;
 
-use super::usage::Usage;
-use super::{DAG, rounded};
+use crate::figures::rounded;
+use crate::trigger::{self, Latencies};
+use crate::usage::Usage;
+use crate::{Bench, DAG, Measured};
+
+const WAITING: usize = 100_000;
+const RUNS: usize = 50;
 
 /// How long the waiting server is watched.
 const WATCHED: Duration = Duration::from_secs(60);
@@ -16,9 +20,11 @@ const QUIET: Duration = Duration::from_secs(15);
 const QUIET_PER_INSTANCE: Duration = Duration::from_millis(1);
 
 /// One run of a group that is mapped over so many elements, each of which waits for an event that nobody posts.
-pub async fn measure(server: &Server, waiting: usize) -> Result<Value> {
+pub async fn measure(bench: &Bench) -> Result<Measured> {
+    let waiting = bench.instances.unwrap_or(WAITING);
+    let server = bench.server()?;
     let api = server.api()?;
-    for operator in ["empty", "sql", "event-sensor"] {
+    for operator in ["sql", "event-sensor"] {
         api.push(operator).await?;
     }
     api.patch("/api/v2/pools/default_pool", &json!({ "slots": 1_000_000 })).await?;
@@ -36,13 +42,18 @@ pub async fn measure(server: &Server, waiting: usize) -> Result<Value> {
     let group = json!({ "group_id": "group", "expand": { "row": { "xcom": "list" } } });
     let dag = json!({ "dag_id": DAG, "max_active_tasks": 1_000_000, "tasks": [list, wait], "task_groups": [group] });
     api.apply(&dag).await?;
-    api.apply(&json!({ "dag_id": "other", "tasks": [{ "task_id": "only", "operator": "empty" }] })).await?;
+    trigger::apply(&api).await?;
+    let alone = Latencies::of(&api, RUNS).await?;
 
     let empty = Usage::of(&server.process_ids())?;
     let asked = Instant::now();
     let run = api.trigger(DAG, json!({})).await?;
-    let deferred = format!("/api/v2/dags/{DAG}/dagRuns/{run}/taskInstances?limit=1&state=deferred");
-    while api.get(&deferred).await?["total_entries"] != waiting {
+    let run = format!("/api/v2/dags/{DAG}/dagRuns/{run}");
+    while api.get(&format!("{run}/taskInstances?limit=1&state=deferred")).await?["total_entries"] != waiting {
+        let run = api.get(&run).await?;
+        if run["state"] == "failed" {
+            bail!("the run failed: {run:#}");
+        }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let begun = asked.elapsed();
@@ -51,17 +62,22 @@ pub async fn measure(server: &Server, waiting: usize) -> Result<Value> {
     let before = Usage::of(&server.process_ids())?;
     tokio::time::sleep(WATCHED).await;
     let after = Usage::of(&server.process_ids())?;
-    let asked = Instant::now();
-    let other = api.trigger("other", json!({})).await?;
-    api.finished("other", &other).await?;
-    Ok(json!({
-        "waiting": waiting,
-        "seconds_until_all_wait": rounded(begun.as_secs_f64()),
-        "memory_mb_before": rounded(empty.memory_mb),
-        "memory_mb_held": rounded(held.memory_mb),
-        "memory_mb_at_rest": rounded(after.memory_mb),
-        "watched_seconds": WATCHED.as_secs(),
-        "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
-        "other_trigger_to_end_ms": rounded(asked.elapsed().as_secs_f64() * 1e3),
-    }))
+    let beside = Latencies::of(&api, RUNS).await?;
+    Ok(Measured {
+        figures: json!({
+            "waiting": waiting,
+            "seconds_until_all_wait": rounded(begun.as_secs_f64()),
+            "memory_mb_before": rounded(empty.memory_mb),
+            "memory_mb_held": rounded(held.memory_mb),
+            "memory_mb_at_rest": rounded(after.memory_mb),
+            "watched_seconds": WATCHED.as_secs(),
+            "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
+            "trigger_alone": alone.figures()?,
+            "trigger_beside": beside.figures()?,
+        }),
+        ratios: json!({
+            "trigger_beside_to_alone": rounded(beside.median()? / alone.median()?),
+            "memory_at_rest_to_before": rounded(after.memory_mb / empty.memory_mb),
+        }),
+    })
 }

@@ -2,11 +2,17 @@
 
 use std::time::Duration;
 
-use airlock_tests::{Api, Server};
+use airlock_tests::Api;
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{rounded, usage::Usage};
+use crate::figures::rounded;
+use crate::trigger::{self, Latencies};
+use crate::usage::Usage;
+use crate::{Bench, Measured};
+
+const DAGS: usize = 100_000;
+const RUNS: usize = 50;
 
 /// DAGs that are sent side by side.
 const SENDERS: usize = 8;
@@ -15,9 +21,13 @@ const SENDERS: usize = 8;
 const WATCHED: Duration = Duration::from_secs(60);
 
 /// Sends so many DAGs with a daily schedule, none of them due, and watches the server do nothing.
-pub async fn measure(server: &Server, dags: usize) -> Result<Value> {
+pub async fn measure(bench: &Bench) -> Result<Measured> {
+    let dags = bench.instances.unwrap_or(DAGS);
+    let server = bench.server()?;
     let api = server.api()?;
-    api.push("empty").await?;
+    trigger::apply(&api).await?;
+    let empty = Usage::of(&server.process_ids())?;
+    let alone = Latencies::of(&api, RUNS).await?;
     let begun = std::time::Instant::now();
     let senders = (0..SENDERS).map(|sender| {
         let api = api.clone();
@@ -28,25 +38,28 @@ pub async fn measure(server: &Server, dags: usize) -> Result<Value> {
     }
     let sent = begun.elapsed();
     let found = api.get("/api/v2/dags?limit=1").await?["total_entries"].as_u64();
-    if found != Some(dags as u64) {
-        bail!("{dags} DAGs were sent, and {found:?} are there");
+    if found != Some(dags as u64 + 1) {
+        bail!("{dags} DAGs were sent beside one, and {found:?} are there");
     }
     // What sending has left to do is over by then.
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before = Usage::of(&server.process_ids())?;
     tokio::time::sleep(WATCHED).await;
     let after = Usage::of(&server.process_ids())?;
-    let asked = std::time::Instant::now();
-    let run = api.trigger("idle-0", json!({})).await?;
-    api.finished("idle-0", &run).await?;
-    Ok(json!({
-        "dags": dags,
-        "send_seconds": rounded(sent.as_secs_f64()),
-        "watched_seconds": WATCHED.as_secs(),
-        "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
-        "peak_memory_mb": rounded(after.peak_memory_mb),
-        "trigger_to_end_ms": rounded(asked.elapsed().as_secs_f64() * 1e3),
-    }))
+    let beside = Latencies::of(&api, RUNS).await?;
+    Ok(Measured {
+        figures: json!({
+            "dags": dags,
+            "send_seconds": rounded(sent.as_secs_f64()),
+            "watched_seconds": WATCHED.as_secs(),
+            "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
+            "memory_mb_at_start": rounded(empty.memory_mb),
+            "memory_mb": rounded(after.memory_mb),
+            "trigger_alone": alone.figures()?,
+            "trigger_beside": beside.figures()?,
+        }),
+        ratios: json!({ "trigger_beside_to_alone": rounded(beside.median()? / alone.median()?) }),
+    })
 }
 
 async fn send(api: &Api, numbers: impl Iterator<Item = usize>) -> Result<()> {
