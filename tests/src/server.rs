@@ -153,9 +153,39 @@ impl Server {
 
     /// The same with settings of its own.
     pub fn start_process_with(&mut self, role: &'static str, settings: &[(&str, &str)]) -> Result<String> {
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(role))?;
         let mut command = self.command(&[role]);
         command.envs(settings.iter().map(|(name, value)| (format!("AIRLOCK_{}", name.to_uppercase()), value)));
+        self.start_command(role, command)
+    }
+
+    /// Starts a process to which [`Self::limit_files`] does what a full disk does: writing fails, and it is not killed for it (SIGXFSZ).
+    pub fn start_process_for_full_disk(&mut self, role: &'static str) -> Result<String> {
+        let direct = self.command(&[role]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(direct.get_program()).args(direct.get_args());
+        for (name, value) in direct.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.current_dir(self.home.path());
+        self.start_command(role, command)
+    }
+
+    /// Bytes beyond which no file of a process grows from now on; none: as large as they want.
+    pub fn limit_files(&self, process: u32, bytes: Option<u64>) -> Result<()> {
+        let limit = bytes.map_or("unlimited".to_owned(), |bytes| bytes.to_string());
+        let arguments = [format!("--pid={process}"), format!("--fsize={limit}:")];
+        let done = Command::new("prlimit").args(arguments).status().context("`prlimit` of util-linux is missing")?;
+        if !done.success() {
+            bail!("cannot limit the files of process {process}");
+        }
+        Ok(())
+    }
+
+    fn start_command(&mut self, role: &'static str, mut command: Command) -> Result<String> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log_file(role))?;
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn()?;
         let stdout = child.stdout.take().context("the process has no standard output")?;
         self.processes.push(Process { role, child });

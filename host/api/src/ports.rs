@@ -33,6 +33,9 @@ pub enum ModuleFault {
     /// It could not be inspected at the moment, through no fault of its own.
     #[error("{0}")]
     Busy(String),
+    /// The disk has no room for what is made of it.
+    #[error("{0}")]
+    Full(String),
     /// Something of the host failed.
     #[error("{0}")]
     Host(String),

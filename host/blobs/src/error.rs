@@ -30,6 +30,13 @@ impl BlobError {
         )
     }
 
+    /// Whether a disk has no room for it: the same may succeed when somebody has made some.
+    pub fn is_full(&self) -> bool {
+        use std::io::ErrorKind;
+        let full = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+        matches!(self, Self::File { source, .. } if full.contains(&source.kind()))
+    }
+
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Object { source: object_store::Error::NotFound { .. }, .. })
     }

@@ -1,5 +1,6 @@
 //! The sandbox of a process: what the host admits modules with and runs them in.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -76,15 +77,21 @@ pub enum AdmitError {
     Describe(String),
     #[error("the module describes itself wrongly: {}", .0.join("; "))]
     Description(Vec<String>),
+    /// The disk has no room for compiled code.
+    #[error("{0}")]
+    Full(String),
     /// Not the module's fault.
     #[error("{0}")]
     Host(String),
 }
 
+/// How a disk says that it has no room.
+const FULL: [ErrorKind; 3] = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded, ErrorKind::FileTooLarge];
+
 impl AdmitError {
     /// Whether another module would fare better; otherwise it is the host that failed.
     pub fn is_modules_fault(&self) -> bool {
-        !matches!(self, Self::Host(_))
+        !matches!(self, Self::Full(_) | Self::Host(_))
     }
 }
 
@@ -93,6 +100,9 @@ impl From<PrepareError> for AdmitError {
         match error {
             PrepareError::Compile(CompileError::Refused(reason)) => Self::Compile(reason),
             PrepareError::Link(reason) => Self::Link(reason),
+            PrepareError::Artifact(source) if FULL.contains(&source.kind()) => {
+                Self::Full(PrepareError::Artifact(source).to_string())
+            }
             other => Self::Host(other.to_string()),
         }
     }

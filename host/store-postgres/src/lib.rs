@@ -20,6 +20,7 @@ mod error;
 mod health;
 mod instances;
 mod list;
+mod losses;
 mod migrate;
 mod operators;
 mod queue;
@@ -46,6 +47,7 @@ pub use migrate::newest_migration;
 pub use relay::Channel;
 
 use crate::error::Result;
+use crate::losses::Losses;
 
 /// How the store uses its server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +75,7 @@ impl Default for PostgresOptions {
     }
 }
 
-/// A connection that has been idle for longer is asked whether it still lives before it is used.
+/// A connection that has been idle for longer is asked whether it still lives before it is used; see also [`losses`].
 const TRUSTED_IDLE: Duration = Duration::from_secs(5);
 
 fn parse(url: &str) -> StoreResult<PgConnectOptions> {
@@ -103,6 +105,7 @@ pub struct PostgresStore {
     pool: PgPool,
     /// Connections whose sessions are ours; the same pool where no pooler is in between.
     direct: PgPool,
+    losses: Losses,
     versions: DagCache,
     /// Among the tenants whose tries are claimed.
     turns: Turns,
@@ -122,13 +125,16 @@ impl PostgresStore {
             // A pooler takes no settings of a session: what it hands out has been somebody else's before.
             Some(_) => parse(url)?.extra_float_digits(None),
         };
+        let losses = Losses::default();
+        let noted = losses.clone();
         let pool = PgPoolOptions::new()
             .max_connections(options.connections.max(1))
             .acquire_timeout(options.acquire_timeout)
             .test_before_acquire(false)
-            .before_acquire(|connection, meta| {
+            .before_acquire(move |connection, meta| {
+                let is_trusted = meta.idle_for <= TRUSTED_IDLE && !noted.reach(meta.idle_for);
                 Box::pin(async move {
-                    if meta.idle_for > TRUSTED_IDLE {
+                    if !is_trusted {
                         connection.ping().await?;
                     }
                     Ok(true)
@@ -145,7 +151,7 @@ impl PostgresStore {
                 .acquire_timeout(options.acquire_timeout)
                 .connect_lazy_with(session(parse(url)?, options)),
         };
-        Ok(Self { pool, direct, versions: DagCache::default(), turns: Turns::default() })
+        Ok(Self { pool, direct, losses, versions: DagCache::default(), turns: Turns::default() })
     }
 
     /// What time it is by the database's clock, which all processes share.

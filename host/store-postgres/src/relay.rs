@@ -54,6 +54,9 @@ impl PostgresStore {
     /// Passes wake-ups on, until it is dropped: the kinds that are `heard` in this process come from others, and the rest is told
     /// to them. A process that hears a kind does not pass on its own wake-ups of that kind. Where the database is not there, it
     /// tries again; a wake-up may be lost meanwhile, and all that are heard are raised once it is back.
+    ///
+    /// The connection that listens is also the one whose end tells that others may have ended ([`crate::losses`]), and is there for
+    /// that alone in a process that hears nothing.
     pub async fn relay_wake_ups(&self, wake: &Wake, heard: &[Channel]) {
         let tell = |channel: Channel| async move {
             if heard.contains(&channel) {
@@ -73,8 +76,9 @@ impl PostgresStore {
         };
         let [runs, reports, queue, triggers] = Channel::ALL.map(tell);
         let listen = async {
-            while !heard.is_empty() {
+            loop {
                 let Err(error) = self.listen(wake, heard).await;
+                self.losses.note();
                 tracing::debug!("wake-ups of other processes are not heard: {error}");
                 tokio::time::sleep(PAUSE).await;
             }
@@ -89,9 +93,12 @@ impl PostgresStore {
 
     async fn listen(&self, wake: &Wake, heard: &[Channel]) -> sqlx::Result<Infallible> {
         let mut listener = PgListener::connect_with(&self.direct).await?;
+        // A loss is to be known before there is another connection.
+        listener.eager_reconnect(false);
         listener.listen_all(heard.iter().map(|channel| channel.name())).await?;
         loop {
-            // What came before this, or while the connection was lost, was not heard.
+            // What came before this, or while the connection was lost, was not heard; nor was the end of other connections.
+            self.losses.note();
             for channel in heard {
                 channel.signal(wake).raise();
             }
@@ -100,6 +107,7 @@ impl PostgresStore {
                     channel.signal(wake).raise();
                 }
             }
+            self.losses.note();
         }
     }
 }

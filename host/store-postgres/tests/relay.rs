@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use airlock_store::wake::{Signal, Wake};
@@ -57,4 +58,31 @@ async fn a_listener_that_lost_its_connection_listens_again() {
     let scheduler = process(&database, &[Channel::Runs]).await;
     scheduler.queue().raise();
     raised(worker.queue()).await;
+}
+
+#[tokio::test]
+async fn a_restart_of_the_database_fails_no_call_that_comes_after_it() {
+    let server = airlock_test_services::start_postgres().unwrap();
+    let database = airlock_test_services::postgres_on(&server).unwrap();
+    let store = Arc::new(PostgresStore::connect(database.url(), &PostgresOptions::default()).await.unwrap());
+    let wake = Wake::default();
+    let (relaying, relayed) = (store.clone(), wake.clone());
+    tokio::spawn(async move { relaying.relay_wake_ups(&relayed, &[Channel::Queue]).await });
+    raised(wake.queue()).await;
+    for signal in ["INT", "QUIT"] {
+        let several = (0..5).map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.time().await })
+        });
+        for one in several.collect::<Vec<_>>() {
+            one.await.unwrap().unwrap();
+        }
+        server.restart(signal).unwrap();
+        // It listens again: the server is back.
+        raised(wake.queue()).await;
+
+        for _ in 0..10 {
+            store.time().await.unwrap();
+        }
+    }
 }

@@ -167,7 +167,7 @@ async fn a_database_that_restarts_costs_no_try() -> Result<()> {
 
         let path = format!("/api/v2/dags/faulty/dagRuns/{run}");
         let end = Instant::now() + Duration::from_secs(60);
-        // The API says that it cannot answer, until it can: each connection that the restart has ended costs a request.
+        // The API says that it cannot answer, until it can.
         let state = loop {
             let found = api.get(&path).await;
             let state = found.as_ref().ok().and_then(|run| run["state"].as_str());

@@ -15,6 +15,7 @@ mod demo;
 mod deployment;
 mod each;
 mod faults;
+mod full_disk;
 mod machines;
 mod mapped_groups;
 mod mapping;

@@ -5,13 +5,15 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 pub struct Relay {
     url: String,
     here: SocketAddr,
     there: SocketAddr,
+    /// Bound and never listening: while the way is cut, the address is nobody else's.
+    _held: TcpSocket,
     /// Accepts, and holds every connection that goes through.
     carrier: Mutex<Option<JoinSet<()>>>,
 }
@@ -22,10 +24,10 @@ impl Relay {
         let (login, rest) = url.split_once('@').context("a URL without a login")?;
         let (address, name) = rest.split_once('/').context("a URL without a name")?;
         let there = address.parse()?;
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let here = listener.local_addr()?;
-        let carrier = Mutex::new(Some(carry(listener, there)));
-        Ok(Self { url: format!("{login}@{here}/{name}"), here, there, carrier })
+        let held = bound("127.0.0.1:0".parse()?)?;
+        let here = held.local_addr()?;
+        let carrier = Mutex::new(Some(carry(bound(here)?.listen(128)?, there)));
+        Ok(Self { url: format!("{login}@{here}/{name}"), here, there, _held: held, carrier })
     }
 
     /// The same URL through the relay.
@@ -43,13 +45,17 @@ impl Relay {
 
     /// Lets everything through again, at the same address.
     pub async fn mend(&self) -> Result<()> {
-        let socket = tokio::net::TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(self.here)?;
-        let carrier = carry(socket.listen(128)?, self.there);
+        let carrier = carry(bound(self.here)?.listen(128)?, self.there);
         *self.carrier.lock().ok().context("a broken lock")? = Some(carrier);
         Ok(())
     }
+}
+
+fn bound(address: SocketAddr) -> Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 fn carry(listener: TcpListener, there: SocketAddr) -> JoinSet<()> {

@@ -16,7 +16,7 @@ use airlock_sandbox::capability::Caller;
 use airlock_sandbox::capability::task::{Connection, ConnectionInfo};
 use airlock_sandbox::egress::Gate;
 use airlock_sandbox::inspect::InspectOptions;
-use airlock_sandbox::{CompileOptions, EngineOptions, ModuleSource, Sandbox, SandboxOptions};
+use airlock_sandbox::{AdmitError, CompileOptions, EngineOptions, ModuleSource, Sandbox, SandboxOptions};
 use airlock_worker::VaultConnections;
 use anyhow::{Context, Result};
 use async_trait::async_trait;
@@ -74,12 +74,10 @@ pub struct Inspector(pub Arc<Sandbox>);
 #[async_trait]
 impl ModuleInspector for Inspector {
     async fn admit(&self, tenant: TenantId, file: &Path) -> Result<AdmittedModule, ModuleFault> {
-        let admitted = self.0.admit(tenant, file).await.map_err(|error| {
-            if error.is_modules_fault() {
-                ModuleFault::Unfit(error.to_string())
-            } else {
-                ModuleFault::Host(error.to_string())
-            }
+        let admitted = self.0.admit(tenant, file).await.map_err(|error| match error {
+            AdmitError::Full(reason) => ModuleFault::Full(reason),
+            error if error.is_modules_fault() => ModuleFault::Unfit(error.to_string()),
+            error => ModuleFault::Host(error.to_string()),
         })?;
         Ok(AdmittedModule {
             name: admitted.name,

@@ -1,4 +1,4 @@
-use airlock_blobs::{Upload, UploadError};
+use airlock_blobs::{BlobError, Upload, UploadError};
 use airlock_core::access::{Action, Resource};
 use airlock_core::fault::{Fault, Faults};
 use airlock_store::operators::OperatorRow;
@@ -25,7 +25,8 @@ use crate::state::ApiState;
         (status = 201, body = OperatorVersionResponse),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"), Refusals))]
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 507, body = ProblemBody, content_type = "application/problem+json", description = "The disk is full"), Refusals))]
 pub async fn put_operator_version(
     State(state): State<ApiState>,
     principal: Principal,
@@ -43,7 +44,8 @@ pub async fn put_operator_version(
         (status = 201, body = OperatorVersionResponse),
         (status = 409, body = ProblemBody, content_type = "application/problem+json"),
         (status = 413, body = ProblemBody, content_type = "application/problem+json"),
-        (status = 415, body = ProblemBody, content_type = "application/problem+json"), Refusals))]
+        (status = 415, body = ProblemBody, content_type = "application/problem+json"),
+        (status = 507, body = ProblemBody, content_type = "application/problem+json", description = "The disk is full"), Refusals))]
 pub async fn post_operator(
     State(state): State<ApiState>,
     principal: Principal,
@@ -99,8 +101,19 @@ fn refused_upload(error: UploadError) -> Problem {
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "module-too-large", error.to_string())
         }
         UploadError::Interrupted(_) => Problem::invalid("", error.to_string()),
-        UploadError::Blob(error) => Problem::internal(error),
+        UploadError::Blob(error) => not_kept(error),
     }
+}
+
+fn not_kept(error: BlobError) -> Problem {
+    if error.is_full() { no_room(&error) } else { Problem::internal(error) }
+}
+
+/// Said to the caller, unlike other troubles of the host: nothing is wrong with the module.
+fn no_room(error: &impl std::fmt::Display) -> Problem {
+    tracing::error!(%error, "a module was not taken in");
+    let detail = "the server's disk has no room for the module, of which nothing was kept; try again when there is";
+    Problem::new(StatusCode::INSUFFICIENT_STORAGE, "storage-full", detail)
 }
 
 fn refused_module(fault: ModuleFault) -> Problem {
@@ -109,6 +122,7 @@ fn refused_module(fault: ModuleFault) -> Problem {
         ModuleFault::Busy(detail) => {
             Problem { retry_after: Some(5), ..Problem::new(StatusCode::SERVICE_UNAVAILABLE, "busy", detail) }
         }
+        ModuleFault::Full(detail) => no_room(&detail),
         ModuleFault::Host(detail) => Problem::internal(detail),
     }
 }
@@ -141,7 +155,7 @@ async fn keep(
         )));
     }
     // The file comes before the row: a row never names a module that is not there.
-    state.blobs.keep(upload).await.map_err(Problem::internal)?;
+    state.blobs.keep(upload).await.map_err(not_kept)?;
     let row = OperatorRow {
         name: module.name,
         version: module.version,

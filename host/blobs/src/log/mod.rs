@@ -51,6 +51,17 @@ impl LogLine {
     }
 }
 
+/// Said in a log of what is missing there.
+fn lost_line(why: String) -> LogLine {
+    LogLine {
+        timestamp: Utc::now(),
+        level: "error".to_owned(),
+        source: "host".to_owned(),
+        event: why,
+        fields: Map::new(),
+    }
+}
+
 /// A part of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LogChunk {

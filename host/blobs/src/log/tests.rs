@@ -130,11 +130,37 @@ async fn a_file_is_read_while_it_grows_and_a_torn_line_not_shown_until_it_is_who
     let text = serde_json::to_string(&line("whole")).unwrap();
     let (half, rest) = text.split_at(10);
     let path = place.blobs.log_path(&key(1));
-    files::append(&path, half.as_bytes()).unwrap();
+    files::append(&path, &mut half.into()).unwrap();
     let torn = read(&place.blobs, 1, &LogPosition::default(), 1000).await;
-    assert_eq!((torn.lines.len(), &torn.next), (0, &LogPosition::default()));
-    files::append(&path, format!("{rest}\n").as_bytes()).unwrap();
+    assert_eq!((torn.lines.len(), &torn.next, torn.arrived), (0, &LogPosition::default(), Arrived::NotAll));
+    files::append(&path, &mut format!("{rest}\n").into()).unwrap();
     assert_eq!(read(&place.blobs, 1, &torn.next, 1000).await.lines, vec![line("whole")]);
+}
+
+#[tokio::test]
+async fn a_full_disk_gets_what_was_kept_when_it_has_room_and_what_was_lost_is_said() {
+    let place = in_folder();
+    let path = place.blobs.log_path(&key(1));
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+    let size = line("one").to_bytes().unwrap().len();
+    let sink = LogSink::start_bounded(place.blobs.clone(), 2 * size).unwrap();
+    for event in ["one", "two", "there is no place for this", "3"] {
+        sink.append(key(1), &line(event));
+        sink.end(key(1)).await;
+    }
+    sink.append(key(2), &line("elsewhere"));
+    std::fs::remove_file(&path).unwrap();
+    sink.drain().await;
+    sink.append(key(1), &line("four"));
+    sink.drain().await;
+
+    let said = events(&place.blobs, 1).await;
+    let lost = line("there is no place for this").to_bytes().unwrap().len() + line("3").to_bytes().unwrap().len();
+    let loss = format!("{lost} bytes of this log are lost: the disk did not take them in time");
+    assert_eq!(said, ["one", "two", &loss, "four"]);
+    // A single log that cannot be written stands in no other's way, as long as there is room to keep it.
+    assert_eq!(events(&place.blobs, 2).await.len(), 1);
 }
 
 #[tokio::test]

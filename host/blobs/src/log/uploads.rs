@@ -13,29 +13,27 @@ use super::writer::{Command, Writer};
 use super::{LogKey, LogLine};
 use crate::bucket::Bucket;
 
-/// Bytes that are kept for a store that does not take them.
-const MOST_HELD: usize = 64 << 20;
-
 /// The tries' end of it.
 #[derive(Clone, Debug)]
 pub(super) struct Uploads {
     commands: mpsc::UnboundedSender<Command>,
     /// Bytes that wait or are under way.
     held: Arc<AtomicUsize>,
+    most_held: usize,
 }
 
 impl Uploads {
-    pub fn start(bucket: Arc<Bucket>) -> Self {
+    pub fn start(bucket: Arc<Bucket>, most_held: usize) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
         let held = Arc::new(AtomicUsize::new(0));
         tokio::spawn(Writer::new(bucket, held.clone()).run(inbox));
-        Self { commands, held }
+        Self { commands, held, most_held }
     }
 
     pub fn append(&self, key: LogKey, line: &LogLine) {
         let Some(bytes) = line.to_bytes() else { return };
         let (began, size) = (line.timestamp.timestamp_millis(), bytes.len());
-        let has_place = self.held.fetch_add(size, Ordering::Relaxed) + size <= MOST_HELD;
+        let has_place = self.held.fetch_add(size, Ordering::Relaxed) + size <= self.most_held;
         if !has_place {
             self.held.fetch_sub(size, Ordering::Relaxed);
         }

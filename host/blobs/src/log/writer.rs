@@ -6,14 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::Utc;
-use serde_json::Map;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{LogKey, LogLine, parts};
+use super::{LogKey, parts};
 use crate::BlobError;
 use crate::bucket::Bucket;
 
@@ -59,14 +57,8 @@ impl Part {
     /// What goes next, with a word on what is lost.
     fn take(&mut self) -> Bytes {
         if self.lost > 0 {
-            let line = LogLine {
-                timestamp: Utc::now(),
-                level: "error".to_owned(),
-                source: "host".to_owned(),
-                event: format!("{} bytes of this log are lost: the object store did not take them in time", self.lost),
-                fields: Map::new(),
-            };
-            self.unsent.extend(line.to_bytes().unwrap_or_default());
+            let why = format!("{} bytes of this log are lost: the object store did not take them in time", self.lost);
+            self.unsent.extend(super::lost_line(why).to_bytes().unwrap_or_default());
             self.lost = 0;
         }
         std::mem::take(&mut self.unsent).into()

@@ -101,20 +101,17 @@ async fn note_late(connection: &mut PgConnection, reports: &[&TryReport]) -> Res
         return Ok(());
     }
     let (tenants, instances, tokens) = names(reports);
-    sqlx::query(
-        "WITH late AS MATERIALIZED (
-             SELECT * FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) r (tenant_id, instance_id, token)
-         ), finished AS (
-             UPDATE task_tries AS t SET late_results = t.late_results + 1 FROM late l
-             WHERE t.tenant_id = l.tenant_id AND t.instance_id = l.instance_id AND t.lease_token = l.token
-         )
-         UPDATE queue AS q SET late_results = q.late_results + 1 FROM late l
+    // Two statements in this order: a settlement that is under way holds the queue row, and only a statement that begins after it sees
+    // the history that it has written.
+    for statement in [
+        "UPDATE queue AS q SET late_results = q.late_results + 1
+         FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) l (tenant_id, instance_id, token)
          WHERE q.tenant_id = l.tenant_id AND q.instance_id = l.instance_id AND q.fenced_token = l.token",
-    )
-    .bind(tenants)
-    .bind(instances)
-    .bind(tokens)
-    .execute(connection)
-    .await?;
+        "UPDATE task_tries AS t SET late_results = t.late_results + 1
+         FROM unnest($1::bigint[], $2::uuid[], $3::uuid[]) l (tenant_id, instance_id, token)
+         WHERE t.tenant_id = l.tenant_id AND t.instance_id = l.instance_id AND t.lease_token = l.token",
+    ] {
+        sqlx::query(statement).bind(&tenants).bind(&instances).bind(&tokens).execute(&mut *connection).await?;
+    }
     Ok(())
 }

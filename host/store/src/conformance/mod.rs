@@ -182,6 +182,7 @@ macro_rules! conformance {
                 two_workers_never_claim_the_same_try,
                 a_heartbeat_keeps_a_lease_and_says_when_it_is_gone,
                 a_silent_workers_try_is_lost_and_its_late_result_refused,
+                a_late_result_is_counted_also_while_its_try_is_settled,
                 a_report_waits_for_its_scheduler,
                 a_try_can_be_handed_back_before_it_has_begun,
                 a_rescheduled_try_goes_on_as_the_same_try,

@@ -171,6 +171,25 @@ pub async fn a_silent_workers_try_is_lost_and_its_late_result_refused(store: &dy
     assert!(store.expired_tries(driver.owner, at(99), 9).await.unwrap().is_empty());
 }
 
+pub async fn a_late_result_is_counted_also_while_its_try_is_settled(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    let names: Vec<String> = (0..20).map(|number| format!("task-{number}")).collect();
+    run_of(store, tenant, "sales", "one", &names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let (driver, worker) = (Driver::new(store), Worker::new(store));
+    let (run, instances) = driver.start(1).await;
+    driver.admit(&run, &instances.iter().collect::<Vec<_>>(), 2).await;
+    let claimed = worker.claim(100, 3).await;
+    let expired = store.expired_tries(driver.owner, at(60), 100).await.unwrap();
+    assert_eq!((claimed.len(), expired.len()), (names.len(), names.len()));
+    for lost in &expired {
+        let claimed = claimed.iter().find(|one| one.instance == lost.instance).unwrap();
+        let late = [report(claimed, success(), 61)];
+        let ((), refused) = tokio::join!(driver.lose(&run, lost, 61), store.report_tries(&late));
+        assert_eq!(refused.unwrap(), [claimed.lease_token]);
+        assert_eq!(store.tries(tenant, lost.instance).await.unwrap()[0].late_results, 1);
+    }
+}
+
 pub async fn a_report_waits_for_its_scheduler(store: &dyn Store) {
     let tenant = tenant(store, "acme").await;
     run_of(store, tenant, "sales", "one", &["a", "b"]).await;

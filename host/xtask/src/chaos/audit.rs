@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use sqlx::{PgPool, Row};
 
+use super::faults::Faults;
 use super::fleet::Fleet;
 
 /// What is told of one invariant that does not hold.
@@ -50,12 +51,14 @@ impl Verdict {
     }
 }
 
-pub async fn audit(database: &PgPool, fleet: &Fleet) -> Result<Verdict> {
+pub async fn audit(database: &PgPool, fleet: &Fleet, faults: &Faults<'_>) -> Result<Verdict> {
     sqlx::raw_sql(VIEWS).execute(database).await?;
     for (from, to) in transitions() {
         sqlx::query("INSERT INTO chaos.transitions VALUES ($1, $2)").bind(from).bind(to).execute(database).await?;
     }
     let mut verdict = Verdict::default();
+    // An audit of nothing would find nothing.
+    verdict.judge("every fault befell everybody whom it concerns", &faults.missing());
     for part in include_str!("audit.sql").split("\n-- ").skip(1) {
         let (invariant, statement) = part.split_once('\n').context("an invariant without a statement")?;
         let broken: Vec<String> = sqlx::query_scalar(sqlx::AssertSqlSafe(statement))

@@ -1,5 +1,19 @@
 -- A statement for each invariant, after a line `-- name`: what it answers breaks the invariant.
 
+-- every DAG of every tenant was run to its end, unhindered
+SELECT t.name || '/' || d.dag_id FROM dags d JOIN tenants t USING (tenant_id)
+WHERE NOT EXISTS (SELECT FROM chaos.runs r WHERE r.tenant_id = d.tenant_id AND r.dag_id = d.dag_id AND r.state = 'success' AND NOT r.touched)
+
+-- the witnesses were awake
+SELECT what FROM (
+    SELECT 'moves' AS what, count(*) FROM chaos.moves UNION ALL SELECT 'claims', count(*) FROM chaos.claims
+    UNION ALL SELECT 'lost tries', count(*) FROM task_tries WHERE cause = 'lost'
+    UNION ALL SELECT 'touched runs', count(*) FROM chaos.runs WHERE touched
+    UNION ALL SELECT 'queued tasks with an upstream', count(*) FROM chaos.moves m
+        JOIN dag_runs r USING (tenant_id, run_key) JOIN chaos.edges e USING (dag_id, task_id) WHERE m.new_state = 'queued'
+    UNION ALL SELECT 'refused heartbeats', count(*) FROM chaos.refused WHERE is_called
+) seen WHERE count = 0
+
 -- every run has ended
 SELECT dag_id || '/' || run_id || ' is ' || state FROM dag_runs WHERE state NOT IN ('success', 'failed')
 
@@ -52,8 +66,9 @@ WHERE b.what = 'upstream' AND NOT r.touched
 -- no task moved as the state machine does not
 SELECT r.dag_id || '/' || r.run_id || '.' || m.task_id || ': ' || m.old_state || ' -> ' || m.new_state
 FROM chaos.moves m JOIN chaos.runs r USING (tenant_id, run_key)
-LEFT JOIN chaos.transitions t ON t.old_state = m.old_state AND t.new_state = m.new_state
-WHERE NOT r.touched AND t.old_state IS NULL AND m.new_state NOT IN ('queued', 'running') AND m.old_state <> 'queued'
+LEFT JOIN chaos.transitions t ON t.old_state = m.old_state AND t.new_state = CASE m.new_state WHEN 'queued' THEN 'scheduled' ELSE m.new_state END
+LEFT JOIN chaos.transitions u ON u.old_state = m.old_state AND u.new_state = m.new_state
+WHERE NOT r.touched AND t.old_state IS NULL AND u.old_state IS NULL
 
 -- every success has a record of a try that succeeded
 SELECT r.dag_id || '/' || r.run_id || '.' || i.task_id || '[' || i.map_index || ']'

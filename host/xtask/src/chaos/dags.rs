@@ -102,12 +102,15 @@ pub fn all() -> Vec<Value> {
         with(bash("a", 0.1, 1, &[]), json!({ "callbacks": notes() })),
         with(bash("b", 0.1, 0, &["a"]), json!({ "callbacks": notes() })),
     ];
+    // Longer than a lease: without heartbeats its tries are lost.
+    let long = vec![bash("a", 5.0, 0, &[]), bash("b", 0.1, 0, &["a"])];
     let note = json!({ "operator": "bash", "args": { "bash_command": "echo ended" } });
 
     vec![
         dag("chain", chain, json!({})),
         dag("fanout", fanout, json!({})),
         dag("flaky", flaky, json!({})),
+        dag("long", long, json!({})),
         dag("sensors", sensors, json!({})),
         dag("gates", gates, json!({})),
         dag("mapped", mapped, json!({})),

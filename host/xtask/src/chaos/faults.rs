@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use airlock_test_services::Server as DatabaseServer;
 use airlock_tests::Network;
 use anyhow::Result;
+use sqlx::PgPool;
 
 use super::dice::Dice;
 use super::fleet::Fleet;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
     Killed,
     /// Stopped for longer than a lease, and woken again.
@@ -26,25 +27,30 @@ enum Fault {
     /// Killed while nothing reaches the database, which learns of its end later.
     KilledInTheDark,
     SlowNetwork,
-    DatabaseRestartedFast,
-    DatabaseRestartedImmediately,
+    /// The heartbeats of a worker that has something to do, and nothing else of it, fail for longer than a lease.
+    HeartbeatsFail,
+    RestartedFast,
+    RestartedImmediately,
     /// The database is out of everybody's reach for longer than a lease.
-    DatabaseInTheDark,
+    OutOfReach,
 }
 
-const WEIGHTS: &[(u64, Fault)] = &[
-    (20, Fault::Killed),
-    (15, Fault::Frozen),
-    (12, Fault::AskedToEnd),
-    (12, Fault::CutOff),
-    (12, Fault::InTheDark),
-    (10, Fault::InTheDarkAndCutOff),
-    (8, Fault::KilledInTheDark),
-    (8, Fault::SlowNetwork),
-    (4, Fault::DatabaseRestartedFast),
-    (4, Fault::DatabaseRestartedImmediately),
-    (3, Fault::DatabaseInTheDark),
-];
+/// Whom a fault befalls.
+const DATABASE: &str = "database";
+const EACH: [&str; 5] = ["scheduler", "worker", "scheduler", "worker", "api"];
+
+/// Faults are cards that are drawn until none is left: so each befalls each role within a minute, in an order that chance makes.
+fn cards() -> Vec<(Fault, &'static str)> {
+    use Fault::*;
+    let twice = [Killed, Frozen];
+    let once = [AskedToEnd, CutOff, InTheDark, InTheDarkAndCutOff, KilledInTheDark, SlowNetwork];
+    let of_processes = twice.iter().chain(&twice).chain(&once);
+    let mut cards: Vec<_> = of_processes.flat_map(|fault| EACH.map(|role| (*fault, role))).collect();
+    cards.extend([HeartbeatsFail; 4].map(|fault| (fault, "worker")));
+    cards
+        .extend([RestartedFast, RestartedImmediately, OutOfReach].repeat(2).into_iter().map(|fault| (fault, DATABASE)));
+    cards
+}
 
 /// How a fault ends.
 #[derive(Clone, Copy, Debug)]
@@ -58,32 +64,46 @@ enum Cure {
 pub struct Faults<'a> {
     dice: Dice,
     lease: Duration,
-    database: &'a DatabaseServer,
+    server: &'a DatabaseServer,
+    database: PgPool,
     began: Instant,
     next: Instant,
+    cards: Vec<(Fault, &'static str)>,
     cures: Vec<(Instant, Cure)>,
-    pub injected: BTreeMap<String, u32>,
+    /// How often each befell whom.
+    pub injected: BTreeMap<(String, &'static str), u32>,
 }
 
 impl<'a> Faults<'a> {
-    pub fn new(dice: Dice, lease: Duration, database: &'a DatabaseServer) -> Self {
+    pub fn new(dice: Dice, lease: Duration, server: &'a DatabaseServer, database: PgPool) -> Self {
         let now = Instant::now();
-        Self { dice, lease, database, began: now, next: now, cures: Vec::new(), injected: BTreeMap::new() }
+        let injected = cards().into_iter().map(|(fault, role)| ((format!("{fault:?}"), role), 0)).collect();
+        let (cards, cures) = (Vec::new(), Vec::new());
+        Self { dice, lease, server, database, began: now, next: now, cards, cures, injected }
     }
 
     /// Lets go wrong what is due, and puts right what has lasted long enough.
-    pub fn tend(&mut self, fleet: &mut Fleet) -> Result<()> {
+    pub async fn tend(&mut self, fleet: &mut Fleet) -> Result<()> {
         let now = Instant::now();
         let (due, later): (Vec<_>, Vec<_>) = self.cures.drain(..).partition(|(at, _)| *at <= now);
         self.cures = later;
         for (_, cure) in due {
             Self::cure(cure, fleet)?;
         }
-        if now >= self.next {
-            self.next = now + Duration::from_millis(self.dice.between(300, 2_500));
-            if let Some(fault) = self.dice.weighed(WEIGHTS) {
-                self.inject(fault, fleet)?;
-            }
+        if now < self.next {
+            return Ok(());
+        }
+        self.next = now + Duration::from_millis(self.dice.between(300, 1_800));
+        if self.cards.is_empty() {
+            self.cards = cards();
+        }
+        let card = usize::try_from(self.dice.below(self.cards.len() as u64))?;
+        let (fault, role) = self.cards[card];
+        // What has nobody to befall at the moment stays among the cards.
+        if let Some(whom) = self.inject(fault, role, fleet).await? {
+            self.cards.swap_remove(card);
+            *self.injected.entry((format!("{fault:?}"), role)).or_default() += 1;
+            println!("{:6.1} s  {fault:?}: {whom}", self.began.elapsed().as_secs_f64());
         }
         Ok(())
     }
@@ -108,11 +128,29 @@ impl<'a> Faults<'a> {
         Ok(())
     }
 
-    fn inject(&mut self, fault: Fault, fleet: &mut Fleet) -> Result<()> {
-        let member = usize::try_from(self.dice.below(fleet.members.len() as u64))?;
+    /// Answers whom it befell: nobody who is down or has another fault, so that every fault that is counted takes effect.
+    async fn inject(&mut self, fault: Fault, role: &'static str, fleet: &mut Fleet) -> Result<Option<String>> {
         let long = self.lease + Duration::from_millis(self.dice.between(500, 4_000));
         let over = Instant::now() + long;
-        let mut whom = fleet.members[member].name.clone();
+        if role == DATABASE {
+            match fault {
+                Fault::RestartedFast => self.server.restart("INT")?,
+                Fault::RestartedImmediately => self.server.restart("QUIT")?,
+                _ => {
+                    for (number, member) in fleet.members.iter().enumerate() {
+                        member.network.turn(Network::Dark);
+                        self.cures.push((over, Cure::Light(number)));
+                    }
+                }
+            }
+            return Ok(Some("the database".to_owned()));
+        }
+        if fault == Fault::HeartbeatsFail {
+            return Ok(self.fail_heartbeats(long).await);
+        }
+        let well: Vec<usize> = fleet.well(role)?.into_iter().filter(|member| !self.is_ailing(*member)).collect();
+        let Some(member) = self.dice.pick(&well).copied() else { return Ok(None) };
+        let network = &fleet.members[member].network;
         match fault {
             Fault::Killed => fleet.kill(member, Duration::from_millis(self.dice.between(0, 3_000)))?,
             Fault::Frozen => {
@@ -120,40 +158,49 @@ impl<'a> Faults<'a> {
                 self.cures.push((over, Cure::Thaw(member)));
             }
             Fault::AskedToEnd => fleet.ask_to_end(member)?,
-            Fault::CutOff => fleet.members[member].network.cut(),
+            Fault::CutOff => network.cut(),
             Fault::InTheDark => {
-                fleet.members[member].network.turn(Network::Dark);
+                network.turn(Network::Dark);
                 self.cures.push((over, Cure::Light(member)));
             }
             Fault::InTheDarkAndCutOff => {
-                fleet.members[member].network.turn(Network::Dark);
+                network.turn(Network::Dark);
                 self.cures.push((over, Cure::LightAndCut(member)));
             }
             Fault::KilledInTheDark => {
-                fleet.members[member].network.turn(Network::Dark);
+                network.turn(Network::Dark);
                 fleet.kill(member, long)?;
                 self.cures.push((over, Cure::Light(member)));
             }
-            Fault::SlowNetwork => {
-                let by = Duration::from_millis(self.dice.between(5, 150));
-                fleet.members[member].network.turn(Network::Slow(by));
+            _ => {
+                network.turn(Network::Slow(Duration::from_millis(self.dice.between(5, 150))));
                 self.cures.push((over, Cure::Light(member)));
             }
-            Fault::DatabaseRestartedFast => self.database.restart("INT")?,
-            Fault::DatabaseRestartedImmediately => self.database.restart("QUIT")?,
-            Fault::DatabaseInTheDark => {
-                for (number, member) in fleet.members.iter().enumerate() {
-                    member.network.turn(Network::Dark);
-                    self.cures.push((over, Cure::Light(number)));
-                }
-            }
         }
-        if fault >= Fault::DatabaseRestartedFast {
-            "the database".clone_into(&mut whom);
-        }
-        let name = format!("{fault:?}");
-        println!("{:6.1} s  {name}: {whom}", self.began.elapsed().as_secs_f64());
-        *self.injected.entry(name).or_default() += 1;
-        Ok(())
+        Ok(Some(fleet.members[member].name.clone()))
+    }
+
+    /// What never went wrong.
+    pub fn missing(&self) -> Vec<String> {
+        let never = self.injected.iter().filter(|(_, count)| **count == 0);
+        never.map(|((fault, role), _)| format!("{fault} ({role})")).collect()
+    }
+
+    fn is_ailing(&self, member: usize) -> bool {
+        self.cures.iter().any(|(_, cure)| {
+            let (Cure::Thaw(ailing) | Cure::Light(ailing) | Cure::LightAndCut(ailing)) = cure;
+            *ailing == member
+        })
+    }
+
+    /// The database itself refuses them: all connections of a worker are one to a network.
+    async fn fail_heartbeats(&self, long: Duration) -> Option<String> {
+        let busy = sqlx::query_scalar::<_, String>(
+            "INSERT INTO chaos.muted SELECT worker, now() + make_interval(secs => $1) FROM queue
+             WHERE state = 'running' AND worker IS NOT NULL ORDER BY started_at DESC LIMIT 1 RETURNING worker::text",
+        );
+        let muted = busy.bind(long.as_secs_f64()).fetch_optional(&self.database).await;
+        // The database may be away itself.
+        Some(format!("worker {}", muted.ok()??))
     }
 }

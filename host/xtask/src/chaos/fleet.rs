@@ -104,6 +104,18 @@ impl Fleet {
         Ok(())
     }
 
+    /// Those of a role that are up, and have not been asked to end.
+    pub fn well(&mut self, role: &str) -> Result<Vec<usize>> {
+        let mut well = Vec::new();
+        for (number, member) in self.members.iter_mut().enumerate().filter(|(_, member)| member.role == role) {
+            let Some(child) = &mut member.child else { continue };
+            if member.asked.is_none() && child.try_wait()?.is_none() {
+                well.push(number);
+            }
+        }
+        Ok(well)
+    }
+
     fn signal(&self, index: usize, signal: &str) -> Result<()> {
         let Some(child) = &self.members[index].child else { return Ok(()) };
         // One that has just ended by itself is no fault: `tend` finds it.

@@ -37,7 +37,9 @@ pub fn run(seconds: u64, seed: Option<u64>, release: bool) -> Result<()> {
     guests::build_operators(crate::root())?;
     let binary = build::binary(release)?;
     let seed = seed.unwrap_or_else(|| u64::from(chrono::Utc::now().timestamp_subsec_nanos()));
-    println!("seed {seed}: `cargo xtask chaos --seconds {seconds} --seed {seed}` lets the same go wrong again");
+    println!(
+        "seed {seed}: `cargo xtask chaos --seconds {seconds} --seed {seed}` lets the same go wrong again, in the same order"
+    );
 
     let postgres = start_postgres()?;
     let database = postgres_on(&postgres)?;
@@ -66,7 +68,7 @@ async fn chaos(
     let load = begin(&mut fleet, &database).await?;
 
     println!("faults and load for {seconds} s");
-    let mut faults = Faults::new(dice.split(), LEASE, postgres);
+    let mut faults = Faults::new(dice.split(), LEASE, postgres, database.clone());
     let over = CancellationToken::new();
     let asking = {
         let (load, over) = (load.clone(), over.clone());
@@ -74,7 +76,7 @@ async fn chaos(
     };
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
-        faults.tend(&mut fleet)?;
+        faults.tend(&mut fleet).await?;
         fleet.tend()?;
         tokio::time::sleep(BEAT).await;
     }
@@ -86,11 +88,11 @@ async fn chaos(
     fleet.stop()?;
 
     println!("\ninjected:");
-    faults.injected.iter().for_each(|(fault, count)| println!("{count:6}  {fault}"));
+    faults.injected.iter().for_each(|((fault, role), count)| println!("{count:6}  {fault} ({role})"));
     println!("asked for and answered:");
     load.counts().iter().for_each(|(kind, count)| println!("{count:6}  {kind}"));
     tell_counts(&database).await?;
-    let verdict = audit::audit(&database, &fleet).await?;
+    let verdict = audit::audit(&database, &fleet, &faults).await?;
     if verdict.failed > 0 {
         let folder = keep(&fleet, url, seed)?;
         println!("the database and the logs of the processes are in {}", folder.display());

@@ -42,6 +42,20 @@ END $$;
 CREATE TRIGGER claimed AFTER UPDATE ON queue FOR EACH ROW
     WHEN (old.state <> new.state AND (old.state = 'queued' OR new.state = 'queued')) EXECUTE FUNCTION chaos.claimed();
 
+-- Workers whose heartbeats fail for a while. The counter is a sequence, because a refusal takes everything else back.
+CREATE TABLE chaos.muted (worker uuid, until timestamptz);
+CREATE SEQUENCE chaos.refused;
+CREATE FUNCTION chaos.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM chaos.muted m WHERE m.worker = new.worker AND m.until > clock_timestamp()) THEN
+        PERFORM nextval('chaos.refused');
+        RAISE EXCEPTION 'no heartbeat of this worker gets through' USING ERRCODE = 'connection_failure';
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON queue FOR EACH ROW
+    WHEN (old.state = 'running' AND new.state = 'running' AND old.lease_token = new.lease_token AND old.lease_until <> new.lease_until)
+    EXECUTE FUNCTION chaos.refuse();
+
 -- The limits, looked at whenever the queue changes: with every try's admission, and with every claim.
 CREATE FUNCTION chaos.look() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
     INSERT INTO chaos.broken (tenant_id, what, detail)
