@@ -57,7 +57,7 @@ enum Task {
     },
     /// Kills, stops and cuts off processes at random under load, then holds the database against what must always be true.
     Chaos {
-        /// How long things go wrong.
+        /// How long things go wrong; in less than a minute not everything does.
         #[arg(long, default_value_t = 60)]
         seconds: u64,
         /// What an earlier call has printed, to let the same go wrong again.

@@ -35,20 +35,18 @@ enum Fault {
     OutOfReach,
 }
 
-/// Whom a fault befalls.
+/// Whom a fault befalls, if not processes of a role.
 const DATABASE: &str = "database";
-const EACH: [&str; 5] = ["scheduler", "worker", "scheduler", "worker", "api"];
 
-/// Faults are cards that are drawn until none is left: so each befalls each role within a minute, in an order that chance makes.
+/// Faults are cards that are drawn until none is left: so each befalls each role within about forty seconds, in an order that chance makes.
 fn cards() -> Vec<(Fault, &'static str)> {
     use Fault::*;
-    let twice = [Killed, Frozen];
-    let once = [AskedToEnd, CutOff, InTheDark, InTheDarkAndCutOff, KilledInTheDark, SlowNetwork];
-    let of_processes = twice.iter().chain(&twice).chain(&once);
-    let mut cards: Vec<_> = of_processes.flat_map(|fault| EACH.map(|role| (*fault, role))).collect();
-    cards.extend([HeartbeatsFail; 4].map(|fault| (fault, "worker")));
-    cards
-        .extend([RestartedFast, RestartedImmediately, OutOfReach].repeat(2).into_iter().map(|fault| (fault, DATABASE)));
+    let everybody = [Killed, Frozen, AskedToEnd, CutOff, InTheDark, InTheDarkAndCutOff, KilledInTheDark, SlowNetwork];
+    let each = |fault| ["scheduler", "worker", "api"].map(|role| (fault, role));
+    let mut cards: Vec<_> = everybody.into_iter().flat_map(each).collect();
+    cards.extend([Killed, Frozen].into_iter().flat_map(|fault| [(fault, "scheduler"), (fault, "worker")]));
+    cards.extend([(HeartbeatsFail, "worker"); 2]);
+    cards.extend([RestartedFast, RestartedImmediately, OutOfReach].map(|fault| (fault, DATABASE)));
     cards
 }
 
