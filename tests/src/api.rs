@@ -29,12 +29,16 @@ pub struct Refusal {
     pub body: Value,
 }
 
+/// What every test asks with. A client cannot be made before the process has a TLS provider, whichever test comes first.
+pub fn http_client() -> Result<reqwest::Client> {
+    // A second call finds it in place.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok(reqwest::Client::builder().timeout(PATIENCE).build()?)
+}
+
 impl Api {
     pub fn new(url: &str, token: &str) -> Result<Self> {
-        // A second call finds the provider in place.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
-        Ok(Self { http, base: url.to_owned(), token: token.to_owned() })
+        Ok(Self { http: http_client()?, base: url.to_owned(), token: token.to_owned() })
     }
 
     /// The same server with another token.

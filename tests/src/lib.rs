@@ -9,7 +9,7 @@ mod prometheus;
 mod proxy;
 mod server;
 
-pub use api::{Api, Refusal};
+pub use api::{Api, Refusal, http_client};
 pub use modules::{module, modules_folder, target};
 pub use prometheus::Scrape;
 pub use proxy::{Network, Proxy};

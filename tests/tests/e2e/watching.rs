@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use airlock_tests::{Database, PATIENCE, Scrape, Server};
+use airlock_tests::{Database, PATIENCE, Scrape, Server, http_client};
 use anyhow::{Context, Result, bail, ensure};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -23,7 +23,7 @@ impl Watched {
         let log = server.log(role);
         let url = log.split("metrics and health are on ").nth(1).and_then(|rest| rest.split_whitespace().next());
         let url = url.with_context(|| format!("{role} does not say where its metrics are:\n{log}"))?.to_owned();
-        Ok(Self { http: reqwest::Client::new(), url })
+        Ok(Self { http: http_client()?, url })
     }
 
     async fn metrics(&self) -> Result<Scrape> {
