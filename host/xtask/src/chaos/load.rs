@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use airlock_tests::Api;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use chrono::{TimeDelta, Utc};
 use serde_json::{Value, json};
 use sqlx::PgPool;
@@ -140,7 +140,7 @@ impl Load {
     async fn trigger(&self, tenant: usize, by: usize, dice: &mut Dice) -> Result<()> {
         let unfinished = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM active_runs").fetch_one(&self.database);
         if unfinished.await? >= UNFINISHED {
-            return Ok(());
+            bail!("enough is under way");
         }
         let dags: Vec<String> = dags::all().iter().filter_map(|dag| Some(dag["dag_id"].as_str()?.to_owned())).collect();
         let dag = dice.pick(&dags).context("no DAG")?;
@@ -170,7 +170,7 @@ impl Load {
             let newest = &begun[begun.len().saturating_sub(30)..];
             dice.pick(newest).cloned()
         };
-        let Some((tenant, dag_id, run_id)) = picked else { return Ok(()) };
+        let (tenant, dag_id, run_id) = picked.context("no run has begun")?;
         sqlx::query("INSERT INTO chaos.touched VALUES ($1, $2, $3)")
             .bind(self.tenants[tenant].name)
             .bind(&dag_id)

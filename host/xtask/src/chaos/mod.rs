@@ -167,6 +167,11 @@ async fn drain(fleet: &mut Fleet, load: &Load, database: &PgPool) -> Result<()> 
 async fn tell_counts(database: &PgPool) -> Result<()> {
     let counts: Vec<(String, i64)> = sqlx::query_as(
         "SELECT 'runs', count(*) FROM dag_runs UNION ALL SELECT 'tries', count(*) FROM task_tries
+         UNION ALL SELECT 'changes of state', count(*) FROM chaos.moves
+         UNION ALL SELECT 'claims', count(*) FROM chaos.claims
+         UNION ALL SELECT 'claims handed back', count(*) FROM chaos.claims WHERE put_back
+         UNION ALL SELECT 'heartbeats refused', CASE WHEN is_called THEN last_value ELSE 0 END FROM chaos.refused
+         UNION ALL SELECT 'tries that outlived a lease', count(*) FROM task_tries WHERE ended_at - started_at > interval '3 seconds'
          UNION ALL SELECT 'lost tries', count(*) FROM task_tries WHERE cause = 'lost'
          UNION ALL SELECT 'late results in histories', coalesce(sum(late_results), 0)::bigint FROM task_tries
          UNION ALL SELECT 'callbacks', count(*) FROM callbacks",
