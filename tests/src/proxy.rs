@@ -16,6 +16,8 @@ pub enum Network {
     Slow(Duration),
     /// Nothing arrives, and nobody is told: neither data nor the end of a connection. What was sent arrives when it is clear again.
     Dark,
+    /// Requests arrive, and their answers do not.
+    Unanswered,
 }
 
 /// The network, and how often every connection has been cut.
@@ -72,17 +74,26 @@ async fn relay(client: TcpStream, to: SocketAddr, state: watch::Receiver<State>)
     let mut cut = state.clone();
     let cuts = cut.borrow().1;
     tokio::select! {
-        _ = async { tokio::join!(carry(from_client, to_server, state.clone()), carry(from_server, to_client, state)) } => {}
+        _ = async {
+            let requests = carry(from_client, to_server, state.clone(), |now| now != Network::Dark);
+            let answers = carry(from_server, to_client, state, |now| !matches!(now, Network::Dark | Network::Unanswered));
+            tokio::join!(requests, answers)
+        } => {}
         _ = cut.wait_for(|now| now.1 != cuts) => {}
     }
 }
 
-/// Carries data one way until its sender ends it, and then that end.
-async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, mut state: watch::Receiver<State>) {
+/// Carries data one way until its sender ends it, and then that end; waits while the network lets nothing pass this way.
+async fn carry(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+    passes: fn(Network) -> bool,
+) {
     let mut buffer = vec![0; 16 * 1024];
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
-        let Ok(now) = state.wait_for(|now| now.0 != Network::Dark).await.map(|now| now.0) else { return };
+        let Ok(now) = state.wait_for(|now| passes(now.0)).await.map(|now| now.0) else { return };
         if let Network::Slow(by) = now {
             tokio::time::sleep(by).await;
         }

@@ -27,6 +27,8 @@ enum Fault {
     /// Killed while nothing reaches the database, which learns of its end later.
     KilledInTheDark,
     SlowNetwork,
+    /// For a moment the database does what it is asked to, and its answers are lost.
+    AnswersLost,
     /// The heartbeats of a worker that has something to do, and nothing else of it, fail for longer than a lease.
     HeartbeatsFail,
     RestartedFast,
@@ -41,7 +43,8 @@ const DATABASE: &str = "database";
 /// Faults are cards that are drawn until none is left: so each befalls each role within about forty seconds, in an order that chance makes.
 fn cards() -> Vec<(Fault, &'static str)> {
     use Fault::*;
-    let everybody = [Killed, Frozen, AskedToEnd, CutOff, InTheDark, InTheDarkAndCutOff, KilledInTheDark, SlowNetwork];
+    let everybody =
+        [Killed, Frozen, AskedToEnd, CutOff, InTheDark, InTheDarkAndCutOff, KilledInTheDark, SlowNetwork, AnswersLost];
     let each = |fault| ["scheduler", "worker", "api"].map(|role| (fault, role));
     let mut cards: Vec<_> = everybody.into_iter().flat_map(each).collect();
     cards.extend([Killed, Frozen].into_iter().flat_map(|fault| [(fault, "scheduler"), (fault, "worker")]));
@@ -169,6 +172,11 @@ impl<'a> Faults<'a> {
                 network.turn(Network::Dark);
                 fleet.kill(member, long)?;
                 self.cures.push((over, Cure::Light(member)));
+            }
+            Fault::AnswersLost => {
+                network.turn(Network::Unanswered);
+                let moment = Duration::from_millis(self.dice.between(200, 1_500));
+                self.cures.push((Instant::now() + moment, Cure::LightAndCut(member)));
             }
             _ => {
                 network.turn(Network::Slow(Duration::from_millis(self.dice.between(5, 150))));
