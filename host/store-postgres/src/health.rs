@@ -101,7 +101,8 @@ impl Health for PostgresStore {
     }
 
     fn connections(&self) -> Option<Connections> {
-        let (open, idle) = (self.pool.size(), u32::try_from(self.pool.num_idle()).unwrap_or(u32::MAX));
+        let (open, idle) =
+            (self.pool.size(), u32::try_from(self.pool.num_idle() + self.kept.count()).unwrap_or(u32::MAX));
         Some(Connections { open, idle: idle.min(open), limit: self.pool.options().get_max_connections() })
     }
 }

@@ -19,6 +19,7 @@ mod driving;
 mod error;
 mod health;
 mod instances;
+mod kept;
 mod list;
 mod losses;
 mod migrate;
@@ -47,6 +48,7 @@ pub use migrate::newest_migration;
 pub use relay::Channel;
 
 use crate::error::Result;
+use crate::kept::Kept;
 use crate::losses::Losses;
 
 /// How the store uses its server.
@@ -103,6 +105,8 @@ fn session(connect: PgConnectOptions, options: &PostgresOptions) -> PgConnectOpt
 #[derive(Debug)]
 pub struct PostgresStore {
     pool: PgPool,
+    /// For what is asked again and again.
+    kept: Kept,
     /// Connections whose sessions are ours; the same pool where no pooler is in between.
     direct: PgPool,
     losses: Losses,
@@ -151,7 +155,8 @@ impl PostgresStore {
                 .acquire_timeout(options.acquire_timeout)
                 .connect_lazy_with(session(parse(url)?, options)),
         };
-        Ok(Self { pool, direct, losses, versions: DagCache::default(), turns: Turns::default() })
+        let kept = Kept::new(pool.clone(), losses.clone());
+        Ok(Self { pool, kept, direct, losses, versions: DagCache::default(), turns: Turns::default() })
     }
 
     /// What time it is by the database's clock, which all processes share.
@@ -167,6 +172,7 @@ impl PostgresStore {
 
     /// Closes all connections, when those in use are free.
     pub async fn close(&self) {
+        self.kept.clear();
         self.pool.close().await;
     }
 

@@ -3,6 +3,9 @@
 //! SQLite has one writer at a time. So there is one connection that writes, behind a lock of our own where writers wait in
 //! order, and every transaction on it begins as `IMMEDIATE`: a transaction that begins by reading and then writes would be
 //! refused with "database is locked" whatever the busy timeout. Readers have a pool of their own and never wait for the writer.
+//!
+//! Statements that run often say `LIMIT ?1 + 0`: SQLite plans for the value of a parameter that is all of a limit, and so prepares the
+//! statement anew each time that it is bound, which costs more than the statement does.
 
 mod assets;
 mod audit;
@@ -27,6 +30,7 @@ mod tenants;
 #[cfg(feature = "testing")]
 mod testing;
 mod triggers;
+mod writer;
 mod xcoms;
 
 use std::path::Path;
@@ -36,7 +40,7 @@ use airlock_store::support::{DagCache, Turns};
 use airlock_store::{StoreError, StoreResult};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Sqlite, Transaction};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::MutexGuard;
 
 pub use migrate::newest_migration;
 #[cfg(feature = "testing")]
@@ -44,6 +48,7 @@ pub use testing::TemporaryStore;
 
 use crate::error::Result;
 use crate::readers::Readers;
+use crate::writer::{Writer, Writing};
 
 /// How a database is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ impl Default for SqliteOptions {
 /// The store in one SQLite file.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: Mutex<SqliteConnection>,
+    writer: Writer,
     readers: Readers,
     versions: DagCache,
     /// Among the tenants whose tries are claimed.
@@ -99,7 +104,7 @@ impl SqliteStore {
         let writer = SqliteConnection::connect_with(&connect).await.map_err(unavailable)?;
         let readers = connect.create_if_missing(false).pragma("query_only", "on");
         let readers = Readers::open(&readers, options.readers).await.map_err(unavailable)?;
-        Ok(Self { writer: Mutex::new(writer), readers, versions: DagCache::default(), turns: Turns::default() })
+        Ok(Self { writer: Writer::new(writer), readers, versions: DagCache::default(), turns: Turns::default() })
     }
 
     /// Ends the leases of all runs, tries and triggers, whoever holds them: for a process that has just opened a file which is its alone,
@@ -120,12 +125,12 @@ impl SqliteStore {
     pub async fn close(self) -> StoreResult<()> {
         let unavailable = |error: sqlx::Error| StoreError::Unavailable(error.to_string());
         self.readers.close().await.map_err(unavailable)?;
-        self.writer.into_inner().close().await.map_err(unavailable)
+        self.writer.close().await.map_err(unavailable)
     }
 
-    /// The connection that writes, for one statement.
-    async fn writer(&self) -> MutexGuard<'_, SqliteConnection> {
-        self.writer.lock().await
+    /// The connection that writes, for one statement or for one transaction.
+    async fn writer(&self) -> Writing<'_> {
+        self.writer.acquire().await
     }
 
     /// A connection that reads. Statements that are to see the same state go into a transaction on it.

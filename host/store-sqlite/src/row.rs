@@ -10,6 +10,17 @@ use uuid::Uuid;
 
 use crate::error::{Failure, Result};
 
+/// The rows of a batch, which is the argument of this number: the table `batch` has one column, `row`. To be the first of a `WITH`.
+///
+/// `json_each` writes a row out as text again at each mention of it, and `->>` parses it again: that would be most of what a batch
+/// costs.
+macro_rules! batch {
+    ($argument:literal) => {
+        concat!("batch (row) AS MATERIALIZED (SELECT jsonb(value) FROM json_each(", $argument, "))")
+    };
+}
+pub(crate) use batch;
+
 /// An instant as it is stored.
 pub fn micros(instant: DateTime<Utc>) -> i64 {
     instant.timestamp_micros()

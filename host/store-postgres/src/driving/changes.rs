@@ -1,4 +1,5 @@
-//! The changes of a batch: new instances, moves, and what they leave behind. The caller holds the locks of the runs.
+//! The changes of a batch: new instances, moves, and what they leave behind. The caller holds the locks of the runs, and those of
+//! what is [`on_queue`]. With both nobody else can change these instances: workers come only by the queue.
 
 use std::collections::HashSet;
 
@@ -20,7 +21,6 @@ pub async fn apply(connection: &mut PgConnection, changes: &[(RunKey, &RunChange
     expand(connection, changes).await?;
     let mut refused = Vec::new();
     for round in rounds(changes.iter().copied()) {
-        lock_queue(connection, &round).await?;
         refused.extend(apply_round(connection, &round).await?);
     }
     Ok(refused)
@@ -112,21 +112,25 @@ async fn expand(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)])
     Ok(())
 }
 
-/// Locks the queue rows of what may be on the queue, in their order. With them and their run's lock nobody else can change
-/// these instances: workers come only by the queue.
-async fn lock_queue(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -> Result<()> {
-    let on_queue = |one: &Move| one.from_states.iter().any(|state| state.is_some_and(TaskState::holds_slot));
-    let queued: Vec<_> =
-        moves.iter().filter(|(_, one)| on_queue(one)).map(|(run, one)| (run.tenant, one.instance)).collect();
-    if queued.is_empty() {
+/// What moves and may be on the queue, by tenant and instance.
+pub fn on_queue(changes: &[(RunKey, &RunChange)]) -> (Vec<i64>, Vec<Uuid>) {
+    let holds_slot = |one: &&Move| one.from_states.iter().any(|state| state.is_some_and(TaskState::holds_slot));
+    let moves = changes.iter().flat_map(|(run, change)| change.moves.iter().filter(holds_slot).map(|one| (*run, one)));
+    moves.map(|(run, one)| (run.tenant.0, one.instance)).unzip()
+}
+
+/// Locks what is [`on_queue`], in its order.
+pub async fn lock_queue(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
+    let (tenants, instances) = on_queue(changes);
+    if instances.is_empty() {
         return Ok(());
     }
     sqlx::query(
-        "SELECT FROM json_array_elements($1::json) n
-         JOIN queue q ON q.tenant_id = (n ->> 0)::bigint AND q.instance_id = (n ->> 1)::uuid
-         ORDER BY q.tenant_id, q.instance_id FOR UPDATE OF q",
+        "SELECT FROM unnest($1::bigint[], $2::uuid[]) n (tenant_id, instance_id) JOIN queue q USING (tenant_id, instance_id)
+         ORDER BY tenant_id, instance_id FOR UPDATE OF q",
     )
-    .bind(instance_names(queued))
+    .bind(tenants)
+    .bind(instances)
     .execute(connection)
     .await?;
     Ok(())
@@ -147,9 +151,11 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
                  i.max_tries AS old_max_tries, coalesce(q.fenced_token, q.lease_token) AS lease_token,
                  coalesce(q.late_results, 0) AS late_results
              FROM m
-             JOIN task_instances i ON i.tenant_id = m.tenant AND i.instance_id = m.instance AND i.run_key = m.run
+             -- By name, one after the other, whatever the planner makes of the table's size: this is planned once, maybe while the
+             -- table is small enough to be read as a whole.
+             CROSS JOIN LATERAL (SELECT * FROM task_instances WHERE tenant_id = m.tenant AND instance_id = m.instance OFFSET 0) i
              LEFT JOIN queue q ON q.tenant_id = i.tenant_id AND q.instance_id = i.instance_id
-             WHERE i.try_number = m.from_try AND strpos(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
+             WHERE i.run_key = m.run AND i.try_number = m.from_try AND strpos(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
                  AND (m.token IS NULL OR m.token = q.lease_token)
          ), closed AS (
              INSERT INTO task_tries (tenant_id, instance_id, try_number, state, queued_at, started_at, ended_at, hostname,

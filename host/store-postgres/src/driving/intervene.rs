@@ -8,9 +8,9 @@ use airlock_store::support::waits;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
-use super::changes::apply;
+use super::changes::{apply, lock_queue};
 use super::leases::give_up;
-use super::run_states::{self, By};
+use super::run_states;
 use crate::PostgresStore;
 use crate::error::Result;
 use crate::triggers::apply_waits;
@@ -41,6 +41,7 @@ pub async fn change(connection: &mut PgConnection, key: RunKey, epoch: i64, chan
     if raised == 0 {
         return Ok(false);
     }
+    lock_queue(&mut *connection, &[(key, change)]).await?;
     if !apply(&mut *connection, &[(key, change)]).await?.is_empty() {
         // The run's own scheduler was first, which does not raise the epoch. Nothing of this is applied.
         return Ok(false);
@@ -50,7 +51,7 @@ pub async fn change(connection: &mut PgConnection, key: RunKey, epoch: i64, chan
         return Ok(false);
     }
     if let Some(now) = moment(change)? {
-        run_states::write(&mut *connection, &[(key, change)], By::Request, now).await?;
+        run_states::write(&mut *connection, key, change, now).await?;
     }
     if let Some(at) = change.at.or_else(|| change.moves.iter().map(|moved| moved.at).max()) {
         apply_waits(&mut *connection, &waits(&[(key, change)], &[]), at).await?;

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::row::Columns;
 
 pub async fn reported(store: &PostgresStore, owner: Uuid, limit: u32) -> Result<Vec<ReportedTry>> {
+    let mut connection = store.kept.acquire().await?;
     let rows = sqlx::query(
         "SELECT q.tenant_id, q.run_key, q.instance_id, q.try_number, q.lease_token, q.hostname, q.started_at, q.ended_at,
              q.result, q.rendered_fields, q.outlet_events
@@ -19,8 +20,9 @@ pub async fn reported(store: &PostgresStore, owner: Uuid, limit: u32) -> Result<
     )
     .bind(owner)
     .bind(i64::from(limit))
-    .fetch_all(&mut *store.connection().await?)
+    .fetch_all(&mut *connection)
     .await?;
+    store.kept.keep(connection);
     rows.iter().map(reported_try).collect()
 }
 

@@ -3,6 +3,7 @@
 use airlock_core::id::TenantId;
 use airlock_store::driving::{Holder, Usage, UsageQuery};
 use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::types::Json;
 
 use crate::PostgresStore;
 use crate::error::Result;
@@ -20,10 +21,9 @@ pub async fn usage(connection: &mut PgConnection, query: &UsageQuery) -> Result<
         return Ok(Usage::default());
     }
     // A statement of its own: what a statement sees is fixed when it begins, before it waits for a lock.
-    sqlx::query("SELECT FROM tenants WHERE tenant_id = ANY ($1) ORDER BY tenant_id FOR NO KEY UPDATE")
-        .bind(tenants)
-        .execute(&mut *connection)
-        .await?;
+    let lock = "SELECT FROM tenants WHERE tenant_id IN (SELECT id::bigint FROM jsonb_array_elements_text($1) n (id))
+         ORDER BY tenant_id FOR NO KEY UPDATE";
+    sqlx::query(lock).bind(Json(tenants)).execute(&mut *connection).await?;
     look(connection, query).await
 }
 
@@ -39,6 +39,7 @@ pub async fn look(connection: &mut PgConnection, query: &UsageQuery) -> Result<U
     Ok(usage)
 }
 
+/// The tenants are JSON and no array, for which it would be planned each time anew: see `queue::claim`.
 async fn look_at_tenants(connection: &mut PgConnection, query: &UsageQuery, usage: &mut Usage) -> Result<()> {
     let rows = sqlx::query(
         "SELECT t.tenant_id, p.name, p.slots, p.description, p.include_deferred,
@@ -48,10 +49,11 @@ async fn look_at_tenants(connection: &mut PgConnection, query: &UsageQuery, usag
                  SELECT coalesce(sum(i.pool_slots), 0) FROM task_instances i
                  WHERE i.tenant_id = p.tenant_id AND i.pool = p.name
                      AND i.state IN ('deferred', 'awaiting_input') AND i.state = 'deferred') ELSE 0 END::bigint AS held
-         FROM unnest($1::bigint[]) t (tenant_id) LEFT JOIN pools p ON p.tenant_id = t.tenant_id
+         FROM (SELECT id::bigint AS tenant_id FROM jsonb_array_elements_text($1) n (id)) t
+         LEFT JOIN pools p ON p.tenant_id = t.tenant_id
          ORDER BY t.tenant_id, p.name",
     )
-    .bind(query.tenants.iter().map(|tenant| tenant.0).collect::<Vec<_>>())
+    .bind(Json(query.tenants.iter().map(|tenant| tenant.0).collect::<Vec<_>>()))
     .fetch_all(connection)
     .await?;
     for row in &rows {

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use airlock_store::queue::TryReport;
 use airlock_store::support::batch::{ReportJson, XComJson, to_json};
+use sqlx::Connection;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
 
@@ -14,23 +15,26 @@ pub async fn report(store: &PostgresStore, reports: &[TryReport]) -> Result<Vec<
     if reports.is_empty() {
         return Ok(Vec::new());
     }
-    let mut transaction = store.begin().await?;
-    let accepted = accept(&mut transaction, reports).await?;
-    let xcoms = reports.iter().filter(|report| accepted.contains(&report.lease_token));
-    push_xcoms(&mut transaction, xcoms).await?;
+    let mut connection = store.kept.acquire().await?;
+    let accepted = accept(&mut connection, reports).await?;
     let mut stale: Vec<&TryReport> = reports.iter().filter(|report| !accepted.contains(&report.lease_token)).collect();
     if !stale.is_empty() {
+        // A transaction of its own: should it fail, everything is reported again, and what was accepted counts as repeated.
+        let mut transaction = connection.begin().await?;
         let repeated = repeated(&mut transaction, &stale).await?;
         stale.retain(|report| !repeated.contains(&report.lease_token));
         note_late(&mut transaction, &stale).await?;
+        transaction.commit().await?;
     }
-    transaction.commit().await?;
+    store.kept.keep(connection);
     Ok(stale.into_iter().map(|report| report.lease_token).collect())
 }
 
-/// Writes the results of tries whose token holds; answers those tokens.
+/// Writes the results of tries whose token holds, and what these tries push; answers those tokens. It is one statement, and
+/// so a transaction: most reports are about one try, and `BEGIN` and `COMMIT` would cost it as much again.
 async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<HashSet<Uuid>> {
     let rows = to_json(reports.iter().map(ReportJson::new).collect::<serde_json::Result<Vec<_>>>()?)?;
+    let xcoms: Vec<XComJson<'_>> = reports.iter().flat_map(XComJson::of).collect();
     let accepted: Vec<Uuid> = sqlx::query_scalar(
         "WITH report AS MATERIALIZED (
              SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, instance uuid, token uuid, ended_at bigint,
@@ -40,38 +44,30 @@ async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<
              FROM queue q JOIN report r ON q.tenant_id = r.tenant AND q.instance_id = r.instance
              WHERE q.lease_token = r.token AND q.state = 'running'
              ORDER BY q.tenant_id, q.instance_id FOR NO KEY UPDATE OF q
+         ), accepted AS (
+             UPDATE queue AS q
+             SET state = 'reported', ended_at = instant(r.ended_at), result = r.result::json,
+                 rendered_fields = r.rendered_fields::json, outlet_events = r.outlet_events::json,
+                 lease_until = NULL
+             FROM report r JOIN held h ON h.tenant_id = r.tenant AND h.instance_id = r.instance
+             WHERE q.tenant_id = h.tenant_id AND q.instance_id = h.instance_id AND q.lease_token = r.token
+             RETURNING q.lease_token
+         ), pushed AS (
+             INSERT INTO xcoms (tenant_id, run_key, task_id, map_index, key, value, pushed_at)
+             SELECT tenant, run, task, map_index, key, value::json, instant(pushed_at)
+             FROM json_to_recordset($2::json) AS x (token uuid, tenant bigint, run bigint, task text, map_index integer, key text,
+                 value text, pushed_at bigint)
+             WHERE token IN (SELECT lease_token FROM accepted)
+             ON CONFLICT (tenant_id, run_key, task_id, map_index, key)
+                 DO UPDATE SET value = excluded.value, pushed_at = excluded.pushed_at
          )
-         UPDATE queue AS q
-         SET state = 'reported', ended_at = instant(r.ended_at), result = r.result::json,
-             rendered_fields = r.rendered_fields::json, outlet_events = r.outlet_events::json,
-             lease_until = NULL
-         FROM report r JOIN held h ON h.tenant_id = r.tenant AND h.instance_id = r.instance
-         WHERE q.tenant_id = h.tenant_id AND q.instance_id = h.instance_id AND q.lease_token = r.token
-         RETURNING q.lease_token",
+         SELECT lease_token FROM accepted",
     )
     .bind(rows)
+    .bind(to_json(xcoms)?)
     .fetch_all(connection)
     .await?;
     Ok(accepted.into_iter().collect())
-}
-
-async fn push_xcoms<'a>(connection: &mut PgConnection, reports: impl Iterator<Item = &'a TryReport>) -> Result<()> {
-    let xcoms: Vec<XComJson<'_>> = reports.flat_map(XComJson::of).collect();
-    if xcoms.is_empty() {
-        return Ok(());
-    }
-    sqlx::query(
-        "INSERT INTO xcoms (tenant_id, run_key, task_id, map_index, key, value, pushed_at)
-         SELECT tenant, run, task, map_index, key, value::json, instant(pushed_at)
-         FROM json_to_recordset($1::json) AS (tenant bigint, run bigint, task text, map_index integer, key text, value text,
-             pushed_at bigint)
-         ON CONFLICT (tenant_id, run_key, task_id, map_index, key)
-             DO UPDATE SET value = excluded.value, pushed_at = excluded.pushed_at",
-    )
-    .bind(to_json(xcoms)?)
-    .execute(connection)
-    .await?;
-    Ok(())
 }
 
 fn names(reports: &[&TryReport]) -> (Vec<i64>, Vec<Uuid>, Vec<Uuid>) {
@@ -101,7 +97,7 @@ async fn note_late(connection: &mut PgConnection, reports: &[&TryReport]) -> Res
         return Ok(());
     }
     let (tenants, instances, tokens) = names(reports);
-    // Two statements in this order: a settlement that is under way holds the queue row, and only a statement that begins after it sees
+    // Two statements of one transaction in this order: a settlement that is under way holds the queue row, and only a statement that begins after it sees
     // the history that it has written.
     for statement in [
         "UPDATE queue AS q SET late_results = q.late_results + 1

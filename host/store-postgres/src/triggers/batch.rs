@@ -7,10 +7,20 @@ use sqlx::postgres::PgConnection;
 
 use crate::error::Result;
 
+/// What somebody waits for who waits for the run `r` or for its tasks.
+macro_rules! topics_of_run {
+    () => {
+        "'run:' || r.dag_id || ':' || r.run_id,
+         'date:' || r.dag_id || ':' || (extract(epoch FROM r.logical_date) * 1000000)::bigint"
+    };
+}
+pub(crate) use topics_of_run;
+
 /// The triggers of the first argument's instances that wait no more, and those that wait for the second's runs.
 macro_rules! concerned {
     () => {
-        "WITH over AS MATERIALIZED (
+        concat!(
+            "WITH over AS MATERIALIZED (
              SELECT t.trigger_id FROM json_array_elements($1::json) n
              JOIN triggers t ON t.tenant_id = (n ->> 0)::bigint AND t.instance_id = (n ->> 1)::uuid
              JOIN task_instances i ON i.tenant_id = t.tenant_id AND i.instance_id = t.instance_id
@@ -18,12 +28,13 @@ macro_rules! concerned {
          ), told AS MATERIALIZED (
              SELECT t.trigger_id FROM json_array_elements($2::json) n
              JOIN dag_runs r ON r.tenant_id = (n ->> 0)::bigint AND r.run_key = (n ->> 1)::bigint
-             CROSS JOIN LATERAL (VALUES
-                 ('run:' || r.dag_id || ':' || r.run_id),
-                 ('date:' || r.dag_id || ':' || (extract(epoch FROM r.logical_date) * 1000000)::bigint)) s (topic)
+             CROSS JOIN LATERAL unnest(ARRAY[",
+            topics_of_run!(),
+            "]) s (topic)
              JOIN triggers t ON t.tenant_id = r.tenant_id AND t.topic = s.topic
              WHERE t.ended_at IS NULL
          )"
+        )
     };
 }
 

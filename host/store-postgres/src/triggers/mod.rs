@@ -5,6 +5,7 @@ mod events;
 mod looks;
 
 pub use batch::apply_waits;
+pub(crate) use batch::topics_of_run;
 
 use airlock_core::id::TenantId;
 use airlock_store::StoreResult;

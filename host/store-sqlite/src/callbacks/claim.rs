@@ -50,12 +50,12 @@ async fn take(connection: &mut SqliteConnection, claim: &Claim<'_>, queues: &str
                  + coalesce((SELECT r.callbacks FROM running r WHERE r.tenant_id = c.tenant_id), 0) AS turn
              FROM json_each(?1) n CROSS JOIN tenants t CROSS JOIN callbacks c
              WHERE c.position IN (SELECT q.position FROM callbacks q WHERE q.state = 'queued' AND q.queue = n.value
-                                      AND q.tenant_id = t.tenant_id ORDER BY q.position LIMIT ?2)
+                                      AND q.tenant_id = t.tenant_id ORDER BY q.position LIMIT ?2 + 0)
          )
          UPDATE callbacks
          SET state = 'running', attempts = attempts + 1, worker = ?3, hostname = ?4, lease_token = randomblob(16),
              lease_until = ?5, started_at = ?6, message = NULL
-         WHERE position IN (SELECT position FROM offered ORDER BY turn, position LIMIT ?2)
+         WHERE position IN (SELECT position FROM offered ORDER BY turn, position LIMIT ?2 + 0)
          RETURNING lease_token, position,
              (SELECT r.clear_number FROM dag_runs r WHERE r.run_key = callbacks.run_key) AS clear_number, ",
         columns!()

@@ -6,23 +6,21 @@ use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::Result;
-use crate::row::micros;
+use crate::row::{batch, micros};
 use airlock_store::support::batch::{AdmissionJson, to_json};
 
-/// Queues these instances; answers those that were as their admission says.
-pub async fn admit_all(
+/// Queues these instances, and ends the transaction; answers those that were as their admission says.
+pub async fn admit_and_commit(
     connection: &mut SqliteConnection,
     admissions: &[Admission],
     now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>> {
-    if admissions.is_empty() {
-        return Ok(Vec::new());
-    }
     let rows = to_json(admissions.iter().map(AdmissionJson::new).collect::<serde_json::Result<Vec<_>>>()?)?;
-    let admitted: Vec<Uuid> = sqlx::query_scalar(
-        "WITH a (tenant_id, run_key, instance_id, from_try, to_try) AS MATERIALIZED (
-             SELECT value ->> 'tenant', value ->> 'run', unhex(value ->> 'instance'), value ->> 'from_try', value ->> 'to_try'
-             FROM json_each(?1)
+    let admitted: Vec<Uuid> = sqlx::query_scalar(concat!(
+        "WITH ",
+        batch!("?1"),
+        ", a (tenant_id, run_key, instance_id, from_try, to_try) AS MATERIALIZED (
+             SELECT row ->> 'tenant', row ->> 'run', unhex(row ->> 'instance'), row ->> 'from_try', row ->> 'to_try' FROM batch
          )
          UPDATE task_instances AS i
          SET state = 'queued', try_number = a.to_try, queued_at = ?2, wake_at = NULL, ended_at = NULL,
@@ -37,20 +35,22 @@ pub async fn admit_all(
              AND i.state = 'scheduled' AND i.try_number = a.from_try
          RETURNING instance_id;
          -- In the order of the batch, which is the order of age. What the update refused is not queued, or is here already.
-         INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
+         WITH ",
+        batch!("?1"),
+        " INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
              max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number, epoch,
              state)
-         SELECT i.tenant_id, i.instance_id, i.run_key, a.value ->> 'dag_id', r.run_id, a.value ->> 'task_id',
-             a.value ->> 'map_index', a.value ->> 'dag_version', i.try_number, i.max_tries, i.reschedules, i.first_started_at,
-             a.value ->> 'pool', a.value ->> 'pool_slots', a.value ->> 'queue', a.value ->> 'priority', a.value ->> 'resume',
-             a.value ->> 'on_execute', r.clear_number, r.epoch, 'queued'
-         FROM json_each(?1) a
-         CROSS JOIN task_instances i
-             ON i.tenant_id = a.value ->> 'tenant' AND i.instance_id = unhex(a.value ->> 'instance')
+         SELECT i.tenant_id, i.instance_id, i.run_key, row ->> 'dag_id', r.run_id, row ->> 'task_id', row ->> 'map_index',
+             row ->> 'dag_version', i.try_number, i.max_tries, i.reschedules, i.first_started_at, row ->> 'pool',
+             row ->> 'pool_slots', row ->> 'queue', row ->> 'priority', row ->> 'resume', row ->> 'on_execute', r.clear_number,
+             r.epoch, 'queued'
+         FROM batch
+         CROSS JOIN task_instances i ON i.tenant_id = row ->> 'tenant' AND i.instance_id = unhex(row ->> 'instance')
          CROSS JOIN dag_runs r ON r.run_key = i.run_key
-         WHERE i.state = 'queued' AND i.try_number = a.value ->> 'to_try'
-         ON CONFLICT DO NOTHING",
-    )
+         WHERE i.state = 'queued' AND i.try_number = row ->> 'to_try'
+         ON CONFLICT DO NOTHING;
+         COMMIT"
+    ))
     .bind(rows)
     .bind(micros(now))
     .fetch_all(connection)

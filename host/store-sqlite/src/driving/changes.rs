@@ -3,12 +3,14 @@
 use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
+use airlock_core::state::TaskState;
 use airlock_store::driving::{Move, RunChange};
 use airlock_store::support::rounds;
 use sqlx::sqlite::SqliteConnection;
 use uuid::Uuid;
 
 use crate::error::{Failure, Result};
+use crate::row::batch;
 use airlock_store::support::batch::{CreateJson, MoveJson, instance_names, to_json};
 
 /// Makes the new instances and applies the moves; answers the instances of those moves that found another state.
@@ -29,14 +31,16 @@ async fn create(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChang
         return Ok(());
     }
     let rows = changes.iter().flat_map(|(run, change)| change.create.iter().map(|new| CreateJson::new(*run, new)));
-    sqlx::query(
-        "INSERT INTO task_instances (tenant_id, instance_id, run_key, task_id, map_index, state, try_number, max_tries, operator,
+    sqlx::query(concat!(
+        "WITH ",
+        batch!("?1"),
+        " INSERT INTO task_instances (tenant_id, instance_id, run_key, task_id, map_index, state, try_number, max_tries, operator,
              pool, pool_slots, queue, priority_weight, scheduled_at)
-         SELECT value ->> 'tenant', unhex(value ->> 'instance'), value ->> 'run', value ->> 'task', value ->> 'map_index',
-             value ->> 'state', 0, value ->> 'max_tries', value ->> 'operator', value ->> 'pool', value ->> 'pool_slots',
-             value ->> 'queue', value ->> 'priority_weight', value ->> 'scheduled_at'
-         FROM json_each(?1)",
-    )
+         SELECT row ->> 'tenant', unhex(row ->> 'instance'), row ->> 'run', row ->> 'task', row ->> 'map_index',
+             row ->> 'state', 0, row ->> 'max_tries', row ->> 'operator', row ->> 'pool', row ->> 'pool_slots',
+             row ->> 'queue', row ->> 'priority_weight', row ->> 'scheduled_at'
+         FROM batch"
+    ))
     .bind(to_json(rows)?)
     .execute(connection)
     .await
@@ -109,18 +113,22 @@ async fn expand(connection: &mut SqliteConnection, changes: &[(RunKey, &RunChang
 /// What every statement of a round reads.
 macro_rules! moves {
     () => {
-        "WITH m AS MATERIALIZED (
-             SELECT value ->> 'tenant' AS tenant_id, value ->> 'run' AS run_key, unhex(value ->> 'instance') AS instance_id,
-                 value ->> 'from_states' AS from_states, value ->> 'from_try' AS from_try, value ->> 'to' AS \"to\",
-                 value ->> 'finished' AS finished, value ->> 'to_try' AS to_try, value ->> 'max_tries' AS max_tries,
-                 value ->> 'at' AS at, value ->> 'wake_at' AS wake_at, value ->> 'reschedules' AS reschedules,
-                 value ->> 'resume_state' AS resume_state, value ->> 'message' AS message, unhex(value ->> 'token') AS token,
-                 value ->> 'started_at' AS started_at, value ->> 'ended_at' AS ended_at, value ->> 'hostname' AS hostname,
-                 value ->> 'final_state' AS final_state, value ->> 'cause' AS cause, value ->> 'try_message' AS try_message,
-                 value ->> 'rendered_fields' AS rendered_fields, value ->> 'skips' AS skips,
-                 value ->> 'map_length' AS map_length
-             FROM json_each(?1)
+        concat!(
+            "WITH ",
+            batch!("?1"),
+            ", m AS MATERIALIZED (
+             SELECT row ->> 'tenant' AS tenant_id, row ->> 'run' AS run_key, unhex(row ->> 'instance') AS instance_id,
+                 row ->> 'from_states' AS from_states, row ->> 'from_try' AS from_try, row ->> 'to' AS \"to\",
+                 row ->> 'finished' AS finished, row ->> 'to_try' AS to_try, row ->> 'max_tries' AS max_tries,
+                 row ->> 'at' AS at, row ->> 'wake_at' AS wake_at, row ->> 'reschedules' AS reschedules,
+                 row ->> 'resume_state' AS resume_state, row ->> 'message' AS message, unhex(row ->> 'token') AS token,
+                 row ->> 'started_at' AS started_at, row ->> 'ended_at' AS ended_at, row ->> 'hostname' AS hostname,
+                 row ->> 'final_state' AS final_state, row ->> 'cause' AS cause, row ->> 'try_message' AS try_message,
+                 row ->> 'rendered_fields' AS rendered_fields, row ->> 'skips' AS skips,
+                 row ->> 'map_length' AS map_length
+             FROM batch
          )"
+        )
     };
 }
 
@@ -146,7 +154,7 @@ macro_rules! close_tries {
     };
 }
 
-/// Applies the moves, and keeps the invariant of `queue`: whatever has left `queued` and `running` has no row there.
+/// Applies the moves.
 macro_rules! apply_moves {
     () => {
         concat!(
@@ -173,11 +181,20 @@ macro_rules! apply_moves {
                  AND (m.token IS NULL OR EXISTS (
                      SELECT 1 FROM queue q WHERE q.tenant_id = m.tenant_id AND q.instance_id = m.instance_id
                          AND q.lease_token = m.token))
-             RETURNING instance_id;
-             DELETE FROM queue WHERE position IN (
+             RETURNING instance_id;"
+        )
+    };
+}
+
+/// Keeps the invariant of `queue`: whatever has left `queued` and `running` has no row there.
+macro_rules! leave_queue {
+    () => {
+        concat!(
+            "WITH ",
+            batch!("?1"),
+            " DELETE FROM queue WHERE position IN (
                  SELECT q.position
-                 FROM json_each(?1) m
-                 CROSS JOIN queue q ON q.tenant_id = m.value ->> 'tenant' AND q.instance_id = unhex(m.value ->> 'instance')
+                 FROM batch CROSS JOIN queue q ON q.tenant_id = row ->> 'tenant' AND q.instance_id = unhex(row ->> 'instance')
                  CROSS JOIN task_instances i ON i.tenant_id = q.tenant_id AND i.instance_id = q.instance_id
                  WHERE coalesce(i.state, '') NOT IN ('queued', 'running'))"
         )
@@ -186,10 +203,14 @@ macro_rules! apply_moves {
 
 async fn apply_round(connection: &mut SqliteConnection, moves: &[(RunKey, &Move)]) -> Result<Vec<Uuid>> {
     let closes = |one: &Move| one.settles.as_ref().is_some_and(|settles| settles.final_state.is_some());
+    let on_queue = |one: &Move| one.from_states.iter().any(|state| state.is_some_and(TaskState::holds_slot));
     // Several statements in one text are one trip to sqlx's thread; all have the same argument.
-    let statements = match moves.iter().any(|(_, one)| closes(one)) {
-        true => concat!(close_tries!(), apply_moves!()),
-        false => apply_moves!(),
+    let statements = if moves.iter().any(|(_, one)| closes(one)) {
+        concat!(close_tries!(), apply_moves!(), leave_queue!())
+    } else if moves.iter().any(|(_, one)| on_queue(one)) {
+        concat!(apply_moves!(), leave_queue!())
+    } else {
+        apply_moves!()
     };
     let moved: Vec<Uuid> = sqlx::query_scalar(statements)
         .bind(to_json(moves.iter().map(|(run, one)| MoveJson::new(*run, one)))?)

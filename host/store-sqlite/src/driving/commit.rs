@@ -7,16 +7,16 @@ use airlock_core::id::RunKey;
 use airlock_store::driving::{Admission, Batch, Committed, RunChange, Usage};
 use airlock_store::support::{brought_about, made_due, waits};
 
-use super::admission::admit_all;
+use super::admission::admit_and_commit;
 use super::changes::apply;
 use super::leases::held;
-use super::run_states;
+use super::run_states::{self, Decided};
 use super::usage::usage;
+use crate::SqliteStore;
 use crate::assets::record;
 use crate::callbacks::insert;
 use crate::error::Result;
 use crate::triggers::apply_waits;
-use crate::{SqliteStore, begin};
 
 pub async fn commit(
     store: &SqliteStore,
@@ -25,20 +25,22 @@ pub async fn commit(
 ) -> Result<Committed> {
     let mut committed = Committed::default();
     let mut writer = store.writer().await;
-    let mut transaction = begin(&mut writer).await?;
+    writer.opens();
 
-    let mut driven = run_states::decide(&mut transaction, batch).await?;
+    let Decided { mut driven, awaited } = run_states::decide(&mut writer, batch).await?;
     let runs: HashSet<(RunKey, i64)> = batch.changes.iter().map(|(key, epoch, _)| (*key, *epoch)).collect();
     let named = batch.changes.iter().map(|(key, _, _)| *key);
     committed.overtaken = named.filter(|key| !driven.contains(key)).collect();
     let changes = batch.changes.iter().filter(|(key, _, _)| driven.contains(key));
     let changes: Vec<(RunKey, &RunChange)> = changes.map(|(key, _, change)| (*key, change)).collect();
-    committed.refused = apply(&mut transaction, &changes).await?;
-    record(&mut transaction, &brought_about(&changes, &committed.refused)).await?;
-    insert(&mut transaction, &made_due(&changes, &committed.refused), None).await?;
-    committed.triggers_due = apply_waits(&mut transaction, &waits(&changes, &committed.refused), batch.now).await?;
+    committed.refused = apply(&mut writer, &changes).await?;
+    record(&mut writer, &brought_about(&changes, &committed.refused)).await?;
+    insert(&mut writer, &made_due(&changes, &committed.refused), None).await?;
+    let mut waits = waits(&changes, &committed.refused);
+    waits.ended.retain(|key| awaited.contains(key));
+    committed.triggers_due = apply_waits(&mut writer, &waits, batch.now).await?;
 
-    let mut admissions = admit(&usage(&mut transaction, &batch.usage).await?);
+    let mut admissions = admit(&usage(&mut writer, &batch.usage).await?);
     if !admissions.is_empty() {
         let others: Vec<(RunKey, i64)> = admissions
             .iter()
@@ -48,13 +50,17 @@ pub async fn commit(
             .into_iter()
             .collect();
         if !others.is_empty() {
-            let held = held(&mut transaction, batch.owner, &others).await?;
+            let held = held(&mut writer, batch.owner, &others).await?;
             committed.overtaken.extend(others.iter().map(|(key, _)| *key).filter(|key| !held.contains(key)));
             driven.extend(held);
         }
         admissions.retain(|admission| driven.contains(&admission.run));
-        committed.admitted = admit_all(&mut transaction, &admissions, batch.now).await?;
     }
-    transaction.commit().await?;
+    if admissions.is_empty() {
+        writer.commit().await?;
+    } else {
+        committed.admitted = admit_and_commit(&mut writer, &admissions, batch.now).await?;
+        writer.has_committed();
+    }
     Ok(committed)
 }

@@ -31,7 +31,7 @@ pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Re
         DAG_COLUMNS_FROM!(),
         " WHERE d.is_paused = 0 AND d.next_run_after IS NOT NULL AND d.unfinished_runs < d.max_active_runs
               AND d.next_run_after <= ?1
-          ORDER BY d.next_run_after LIMIT ?2"
+          ORDER BY d.next_run_after LIMIT ?2 + 0"
     ))
     .bind(micros(now))
     .bind(limit)

@@ -13,6 +13,7 @@ use crate::dags::load::{ChangedDags, refresh};
 use crate::deadlines::follow;
 use crate::error::Result;
 use crate::row::{Columns, micros};
+use crate::triggers::topics_of_run;
 
 /// A run's new state and its epoch, if one is asked for.
 macro_rules! changed_runs {
@@ -32,31 +33,53 @@ macro_rules! changed_runs {
     };
 }
 
+/// The runs of a batch that may be changed.
+#[derive(Default)]
+pub struct Decided {
+    /// Held by the batch's owner, each at the epoch that the batch names.
+    pub driven: HashSet<RunKey>,
+    /// Of those, the ones whose end somebody waits for.
+    pub awaited: HashSet<RunKey>,
+}
+
 /// Answers which runs of a batch its owner holds at the epoch that it names, and writes their new states and when they were
-/// decided on. It is the first statement of a commit, so that a check of its own is saved.
-pub async fn decide(connection: &mut SqliteConnection, batch: &Batch) -> Result<HashSet<RunKey>> {
+/// decided on. It is the first statement of a commit, so that a check of its own is saved, and begins its transaction.
+pub async fn decide(connection: &mut SqliteConnection, batch: &Batch) -> Result<Decided> {
     if batch.changes.is_empty() {
-        return Ok(HashSet::new());
+        sqlx::query("BEGIN IMMEDIATE").execute(connection).await?;
+        return Ok(Decided::default());
     }
     let rows = batch.changes.iter().map(|(key, epoch, change)| row(*key, change, batch.now, Some(*epoch)));
     let rows = rows.collect::<Value>().to_string();
-    let decided = sqlx::query(concat!(
+    let rows = sqlx::query(concat!(
+        "BEGIN IMMEDIATE; ",
         changed_runs!(),
         ", last_scheduling_decision = ?2
          FROM c CROSS JOIN active_runs a ON a.tenant_id = c.tenant_id AND a.run_key = c.run_key AND a.owner = ?3
          WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key AND r.epoch = c.epoch
-         RETURNING tenant_id, run_key, dag_id"
+         RETURNING tenant_id, run_key, dag_id, EXISTS (
+             SELECT 1 FROM triggers t
+             WHERE t.tenant_id = dag_runs.tenant_id AND t.topic IN (",
+        topics_of_run!("dag_runs"),
+        ") AND t.ended_at IS NULL) AS is_awaited"
     ))
     .bind(rows)
     .bind(micros(batch.now))
     .bind(batch.owner)
     .fetch_all(&mut *connection)
     .await?;
-    let driven: HashSet<RunKey> = decided.iter().map(run_key).collect::<Result<_>>()?;
-    let states = batch.changes.iter().filter(|(key, _, _)| driven.contains(key));
+    let mut decided = Decided::default();
+    for row in &rows {
+        let key = run_key(row)?;
+        decided.driven.insert(key);
+        if row.flag("is_awaited")? {
+            decided.awaited.insert(key);
+        }
+    }
+    let states = batch.changes.iter().filter(|(key, _, _)| decided.driven.contains(key));
     let states: Vec<_> = states.filter_map(|(key, _, change)| Some((*key, change.run_state?))).collect();
-    write_active(connection, &states, &decided).await?;
-    Ok(driven)
+    write_active(connection, &states, &rows).await?;
+    Ok(decided)
 }
 
 /// Writes the new state of one run, as of `now`.

@@ -100,7 +100,7 @@ async fn ownerless(connection: &mut SqliteConnection, now: DateTime<Utc>, limit:
          SELECT a.tenant_id, a.run_key, a.dag_id, 0, a.run_after
          FROM triggers t CROSS JOIN active_runs a ON a.tenant_id = t.tenant_id AND a.run_key = t.run_key
          WHERE t.ended_at IS NOT NULL AND a.state = 'running' AND a.owner IS NULL
-         ORDER BY run_after, run_key LIMIT ?2",
+         ORDER BY run_after, run_key LIMIT ?2 + 0",
     )
     .bind(micros(now))
     .bind(limit)
@@ -116,7 +116,7 @@ async fn startable(connection: &mut SqliteConnection, now: DateTime<Utc>, limit:
         "WITH ready AS MATERIALIZED (
              SELECT tenant_id, dag_id, max_active_runs - running_runs AS room FROM dags
              WHERE is_paused = 0 AND first_queued IS NOT NULL AND running_runs < max_active_runs AND first_queued <= ?1
-             ORDER BY first_queued LIMIT ?2
+             ORDER BY first_queued LIMIT ?2 + 0
          ), queued AS (
              SELECT a.tenant_id, a.run_key, a.dag_id, 0 AS backfill_ordinal, a.run_after, d.room,
                     row_number() OVER (PARTITION BY a.tenant_id, a.dag_id ORDER BY a.run_after, a.run_key) AS place
@@ -124,10 +124,10 @@ async fn startable(connection: &mut SqliteConnection, now: DateTime<Utc>, limit:
                  SELECT c.run_key FROM active_runs c
                  WHERE c.tenant_id = d.tenant_id AND c.dag_id = d.dag_id AND c.state = 'queued' AND c.run_after <= ?1
                      AND c.backfill_id IS NULL
-                 ORDER BY c.run_after, c.run_key LIMIT ?2)
+                 ORDER BY c.run_after, c.run_key LIMIT ?2 + 0)
          )
          SELECT * FROM queued WHERE place <= room
-         ORDER BY run_after, run_key LIMIT ?2",
+         ORDER BY run_after, run_key LIMIT ?2 + 0",
     )
     .bind(micros(now))
     .bind(limit)
@@ -144,14 +144,14 @@ async fn backfilled(connection: &mut SqliteConnection, now: DateTime<Utc>, limit
              FROM backfills b JOIN dags d ON d.tenant_id = b.tenant_id AND d.dag_id = b.dag_id AND d.is_paused = 0
              WHERE b.completed_at IS NULL AND b.is_paused = 0 AND b.first_queued IS NOT NULL
                  AND b.running_runs < b.max_active_runs
-             ORDER BY b.first_queued LIMIT ?2
+             ORDER BY b.first_queued LIMIT ?2 + 0
          ), queued AS (
              SELECT a.tenant_id, a.run_key, a.dag_id, a.backfill_ordinal, a.run_after, b.room,
                     row_number() OVER (PARTITION BY a.tenant_id, a.backfill_id ORDER BY a.backfill_ordinal) AS place
              FROM ready b CROSS JOIN active_runs a ON a.tenant_id = b.tenant_id AND a.backfill_id = b.backfill_id
              WHERE a.state = 'queued' AND a.run_after <= ?1
          )
-         SELECT * FROM queued WHERE place <= room ORDER BY backfill_ordinal, run_after LIMIT ?2",
+         SELECT * FROM queued WHERE place <= room ORDER BY backfill_ordinal, run_after LIMIT ?2 + 0",
     )
     .bind(micros(now))
     .bind(limit)

@@ -15,7 +15,7 @@ pub async fn reported(store: &SqliteStore, owner: Uuid, limit: u32) -> Result<Ve
         "SELECT q.tenant_id, q.run_key, q.instance_id, q.try_number, q.lease_token, q.hostname, q.started_at, q.ended_at,
              q.result, q.rendered_fields, q.outlet_events
          FROM queue q CROSS JOIN active_runs a ON a.tenant_id = q.tenant_id AND a.run_key = q.run_key
-         WHERE q.state = 'reported' AND a.owner = ?1 ORDER BY q.ended_at LIMIT ?2",
+         WHERE q.state = 'reported' AND a.owner = ?1 ORDER BY q.ended_at LIMIT ?2 + 0",
     )
     .bind(owner)
     .bind(limit)
@@ -39,7 +39,7 @@ pub async fn expired(store: &SqliteStore, owner: Uuid, now: DateTime<Utc>, limit
              worker = NULL
          WHERE position IN (
              SELECT q.position FROM queue q CROSS JOIN active_runs a ON a.tenant_id = q.tenant_id AND a.run_key = q.run_key
-             WHERE q.state = 'running' AND q.lease_until < ?2 AND a.owner = ?1 ORDER BY q.lease_until LIMIT ?3)
+             WHERE q.state = 'running' AND q.lease_until < ?2 AND a.owner = ?1 ORDER BY q.lease_until LIMIT ?3 + 0)
          RETURNING tenant_id, run_key, instance_id, try_number, lease_token, hostname, started_at",
     )
     .bind(owner)

@@ -9,10 +9,10 @@ use serde_json::Value;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use uuid::Uuid;
 
+use crate::SqliteStore;
 use crate::callbacks::insert_json;
 use crate::error::Result;
 use crate::row::{Columns, instant, micros};
-use crate::{SqliteStore, begin};
 
 pub struct Claim<'a> {
     pub worker: Uuid,
@@ -23,6 +23,23 @@ pub struct Claim<'a> {
     pub until: DateTime<Utc>,
 }
 
+/// Takes a tenant's first tries off the queue. The inner LIMIT keeps the look at each queue to what could be claimed, in the order
+/// of its index.
+macro_rules! take {
+    () => {
+        "UPDATE queue
+         SET state = 'running', worker = ?4, hostname = ?5, lease_token = randomblob(16), lease_until = ?6, started_at = ?7,
+             first_started_at = coalesce(first_started_at, ?7)
+         WHERE position IN (
+             SELECT q.position FROM json_each(?1) n CROSS JOIN queue q
+             WHERE q.position IN (SELECT c.position FROM queue c WHERE c.state = 'queued' AND c.queue = n.value
+                                      AND c.tenant_id = ?2 ORDER BY c.priority DESC, c.position LIMIT ?3 + 0)
+             ORDER BY q.priority DESC, q.position LIMIT ?3 + 0)
+         RETURNING position, priority, tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version,
+             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, epoch, resume, on_execute"
+    };
+}
+
 pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<ClaimedTry>> {
     let queues = Value::from(claim.queues).to_string();
     // Looked up by a reader: an idle worker that asks again and again never holds up those who write.
@@ -31,19 +48,22 @@ pub async fn claim(store: &SqliteStore, claim: &Claim<'_>) -> Result<Vec<Claimed
         return Ok(Vec::new());
     }
     let mut writer = store.writer().await;
-    let mut transaction = begin(&mut writer).await?;
+    writer.opens();
     let (mut claimed, mut on_execute) = (Vec::new(), Vec::new());
-    for (tenant, share) in shares {
-        claimed.extend(take(&mut transaction, claim, &queues, tenant, share, &mut on_execute).await?);
+    for (place, share) in shares.into_iter().enumerate() {
+        let statement = if place == 0 { concat!("BEGIN IMMEDIATE; ", take!()) } else { take!() };
+        claimed.extend(take(&mut writer, statement, claim, &queues, share, &mut on_execute).await?);
+    }
+    if claimed.is_empty() {
+        writer.commit().await?;
+        return Ok(claimed);
     }
     for due in on_execute {
-        insert_json(&mut transaction, &due, Some(claim.now)).await?;
+        insert_json(&mut writer, &due, Some(claim.now)).await?;
     }
-    if !claimed.is_empty() {
-        start(&mut transaction, claim, &claimed).await?;
-        forget_xcoms(&mut transaction, claim, &claimed).await?;
-    }
-    transaction.commit().await?;
+    forget_xcoms(&mut writer, claim, &claimed).await?;
+    start_and_commit(&mut writer, claim, &claimed).await?;
+    writer.has_committed();
     Ok(claimed)
 }
 
@@ -89,7 +109,7 @@ async fn backlogs(
                 coalesce((SELECT r.tries FROM running r WHERE r.tenant_id = t.value), 0) AS running,
                 (SELECT count(*) FROM json_each(?1) n, queue q
                  WHERE q.position IN (SELECT c.position FROM queue c WHERE c.state = 'queued' AND c.queue = n.value
-                                          AND c.tenant_id = t.value ORDER BY c.priority DESC, c.position LIMIT ?3)
+                                          AND c.tenant_id = t.value ORDER BY c.priority DESC, c.position LIMIT ?3 + 0)
                 ) AS queued
          FROM json_each(?2) t",
     )
@@ -109,37 +129,25 @@ async fn backlogs(
         .collect()
 }
 
-/// Takes a tenant's first tries off the queue, and adds the callbacks that are due then to `on_execute`.
+/// Takes tries by one of the texts above, and adds the callbacks that are due then to `on_execute`.
 async fn take(
     connection: &mut SqliteConnection,
+    statement: &'static str,
     claim: &Claim<'_>,
     queues: &str,
-    tenant: TenantId,
-    share: u32,
+    (tenant, share): (TenantId, u32),
     on_execute: &mut Vec<String>,
 ) -> Result<Vec<ClaimedTry>> {
-    // The inner LIMIT keeps the look at each queue to what could be claimed, in the order of its index.
-    let rows = sqlx::query(
-        "UPDATE queue
-         SET state = 'running', worker = ?4, hostname = ?5, lease_token = randomblob(16), lease_until = ?6, started_at = ?7,
-             first_started_at = coalesce(first_started_at, ?7)
-         WHERE position IN (
-             SELECT q.position FROM json_each(?1) n CROSS JOIN queue q
-             WHERE q.position IN (SELECT c.position FROM queue c WHERE c.state = 'queued' AND c.queue = n.value
-                                      AND c.tenant_id = ?2 ORDER BY c.priority DESC, c.position LIMIT ?3)
-             ORDER BY q.priority DESC, q.position LIMIT ?3)
-         RETURNING position, priority, tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version,
-             try_number, max_tries, lease_token, first_started_at, reschedules, clear_number, epoch, resume, on_execute",
-    )
-    .bind(queues)
-    .bind(tenant.0)
-    .bind(share)
-    .bind(claim.worker)
-    .bind(claim.hostname)
-    .bind(micros(claim.until))
-    .bind(micros(claim.now))
-    .fetch_all(connection)
-    .await?;
+    let rows = sqlx::query(statement)
+        .bind(queues)
+        .bind(tenant.0)
+        .bind(share)
+        .bind(claim.worker)
+        .bind(claim.hostname)
+        .bind(micros(claim.until))
+        .bind(micros(claim.now))
+        .fetch_all(connection)
+        .await?;
     let mut claimed = Vec::with_capacity(rows.len());
     for row in &rows {
         on_execute.extend(row.optional_text("on_execute")?);
@@ -170,14 +178,15 @@ fn claimed_try(row: &SqliteRow) -> Result<ClaimedTry> {
     })
 }
 
-/// What was queued runs now.
-async fn start(connection: &mut SqliteConnection, claim: &Claim<'_>, claimed: &[ClaimedTry]) -> Result<()> {
+/// What was queued runs now; and ends the transaction.
+async fn start_and_commit(connection: &mut SqliteConnection, claim: &Claim<'_>, claimed: &[ClaimedTry]) -> Result<()> {
     sqlx::query(
         "WITH claimed (tenant_id, instance_id) AS MATERIALIZED (SELECT value ->> 0, unhex(value ->> 1) FROM json_each(?1))
          UPDATE task_instances AS i
          SET state = 'running', started_at = ?2, ended_at = NULL, hostname = ?3,
              first_started_at = coalesce(i.first_started_at, ?2)
-         FROM claimed c WHERE i.tenant_id = c.tenant_id AND i.instance_id = c.instance_id",
+         FROM claimed c WHERE i.tenant_id = c.tenant_id AND i.instance_id = c.instance_id;
+         COMMIT",
     )
     .bind(instance_names(claimed.iter().map(|one| (one.run.tenant, one.instance))))
     .bind(micros(claim.now))

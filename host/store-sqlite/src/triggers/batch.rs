@@ -8,6 +8,24 @@ use sqlx::sqlite::SqliteConnection;
 use crate::error::Result;
 use crate::row::micros;
 
+/// What somebody waits for who waits for a run or for its tasks. `RETURNING` knows a table by its own name only.
+macro_rules! topics_of_run {
+    ($run:literal) => {
+        concat!(
+            "'run:' || ",
+            $run,
+            ".dag_id || ':' || ",
+            $run,
+            ".run_id, 'date:' || ",
+            $run,
+            ".dag_id || ':' || ",
+            $run,
+            ".logical_date"
+        )
+    };
+}
+pub(crate) use topics_of_run;
+
 /// Comes after the moves. Answers whether there are triggers to be looked at that were not before.
 pub async fn apply_waits(connection: &mut SqliteConnection, waits: &Waits<'_>, now: DateTime<Utc>) -> Result<bool> {
     if !waits.over.is_empty() {
@@ -42,14 +60,14 @@ pub async fn apply_waits(connection: &mut SqliteConnection, waits: &Waits<'_>, n
     }
     if !waits.ended.is_empty() {
         // A look that is under way may have been too early to see it: it does not count any more.
-        let touched = sqlx::query(
+        let touched = sqlx::query(concat!(
             "UPDATE triggers SET next_look_at = ?2, lease_token = NULL WHERE trigger_id IN (
                  SELECT t.trigger_id FROM json_each(?1) n
                  CROSS JOIN dag_runs r ON r.tenant_id = n.value ->> 0 AND r.run_key = n.value ->> 1
-                 CROSS JOIN triggers t ON t.tenant_id = r.tenant_id AND t.topic IN (
-                     'run:' || r.dag_id || ':' || r.run_id, 'date:' || r.dag_id || ':' || r.logical_date)
-                 WHERE t.ended_at IS NULL)",
-        )
+                 CROSS JOIN triggers t ON t.tenant_id = r.tenant_id AND t.topic IN (",
+            topics_of_run!("r"),
+            ") WHERE t.ended_at IS NULL)"
+        ))
         .bind(run_names(&waits.ended))
         .bind(micros(now))
         .execute(&mut *connection)

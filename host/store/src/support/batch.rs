@@ -322,6 +322,9 @@ impl ReportJson {
 #[derive(Serialize)]
 pub struct XComJson<'a> {
     tenant: i64,
+    /// The try that pushes it, so that it can be held against what is accepted.
+    instance: String,
+    token: String,
     run: i64,
     task: &'a str,
     map_index: i32,
@@ -337,6 +340,8 @@ impl<'a> XComJson<'a> {
         report.xcoms.iter().enumerate().filter(move |(place, (key, _))| last(*place, key)).map(|(_, (key, value))| {
             Self {
                 tenant: report.run.tenant.0,
+                instance: hex(report.instance),
+                token: hex(report.lease_token),
                 run: report.run.id,
                 task: &report.task_id,
                 map_index: report.map_index,
