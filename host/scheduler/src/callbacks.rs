@@ -12,7 +12,7 @@ impl Scheduler {
         let expired = self.store.expire_callbacks(now, queued_before).await?;
         if expired.again > 0 {
             tracing::warn!("{} callbacks are called again: their workers have not been heard of", expired.again);
-            self.wake.queue().raise();
+            self.wake.callbacks().raise();
         }
         if expired.failed > 0 {
             tracing::warn!("{} callbacks have failed: no worker was left for them", expired.failed);

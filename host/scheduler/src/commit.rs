@@ -63,7 +63,7 @@ impl Scheduler {
             self.wake.runs().raise();
         }
         if batch.changes.iter().any(|(_, _, change)| !change.callbacks.is_empty()) {
-            self.wake.queue().raise();
+            self.wake.callbacks().raise();
         }
         if committed.triggers_due {
             self.wake.triggers().raise();

@@ -19,7 +19,7 @@ impl Scheduler {
             any |= self.miss(deadline, now).await?;
         }
         if any {
-            self.wake.queue().raise();
+            self.wake.callbacks().raise();
         }
         Ok(())
     }

@@ -53,7 +53,7 @@ pub struct Scheduler {
 /// Why a round begins.
 #[derive(Clone, Copy, Debug, Default)]
 struct Cause {
-    /// DAGs or runs may have changed.
+    /// DAGs or runs may have changed, or waits of tasks may have ended.
     runs: bool,
     /// Reports may have come.
     reports: bool,
@@ -187,6 +187,8 @@ impl Scheduler {
         }
         if timed || cause.reports {
             self.take_reports(now, &mut round).await?;
+        }
+        if timed || cause.runs {
             self.take_ended_triggers(now, &mut round).await?;
         }
         if timed {

@@ -9,10 +9,12 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use airlock_store::StoreResult;
 use airlock_store::wake::{Signal, Wake};
 use sqlx::postgres::PgListener;
 
 use crate::PostgresStore;
+use crate::error::Failure;
 
 /// What is raised sooner after a notification goes together in the next one.
 const GATHERED: Duration = Duration::from_millis(2);
@@ -25,17 +27,19 @@ pub enum Channel {
     Runs,
     Reports,
     Queue,
+    Callbacks,
     Triggers,
 }
 
 impl Channel {
-    const ALL: [Self; 4] = [Self::Runs, Self::Reports, Self::Queue, Self::Triggers];
+    const ALL: [Self; 5] = [Self::Runs, Self::Reports, Self::Queue, Self::Callbacks, Self::Triggers];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Runs => "airlock_runs",
             Self::Reports => "airlock_reports",
             Self::Queue => "airlock_queue",
+            Self::Callbacks => "airlock_callbacks",
             Self::Triggers => "airlock_triggers",
         }
     }
@@ -45,6 +49,7 @@ impl Channel {
             Self::Runs => wake.runs(),
             Self::Reports => wake.reports(),
             Self::Queue => wake.queue(),
+            Self::Callbacks => wake.callbacks(),
             Self::Triggers => wake.triggers(),
         }
     }
@@ -74,7 +79,7 @@ impl PostgresStore {
                 tokio::time::sleep(pause).await;
             }
         };
-        let [runs, reports, queue, triggers] = Channel::ALL.map(tell);
+        let [runs, reports, queue, callbacks, triggers] = Channel::ALL.map(tell);
         let listen = async {
             loop {
                 let Err(error) = self.listen(wake, heard).await;
@@ -83,11 +88,14 @@ impl PostgresStore {
                 tokio::time::sleep(PAUSE).await;
             }
         };
-        tokio::join!(runs, reports, queue, triggers, listen);
+        tokio::join!(runs, reports, queue, callbacks, triggers, listen);
     }
 
-    async fn notify(&self, channel: Channel) -> sqlx::Result<()> {
-        sqlx::query("SELECT pg_notify($1, '')").bind(channel.name()).execute(&self.pool).await?;
+    async fn notify(&self, channel: Channel) -> StoreResult<()> {
+        let mut connection = self.kept.acquire().await?;
+        let notify = sqlx::query("SELECT pg_notify($1, '')").bind(channel.name());
+        notify.execute(&mut *connection).await.map_err(Failure::from)?;
+        self.kept.keep(connection);
         Ok(())
     }
 

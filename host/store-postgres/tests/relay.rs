@@ -30,9 +30,9 @@ async fn a_wake_up_reaches_whoever_waits_for_its_kind() {
     let database = airlock_test_services::postgres().unwrap();
     let api = process(&database, &[]).await;
     let scheduler = process(&database, &[Channel::Runs, Channel::Reports]).await;
-    let worker = process(&database, &[Channel::Queue]).await;
+    let worker = process(&database, &[Channel::Queue, Channel::Callbacks]).await;
     // Whoever begins to listen is woken once: it may have missed something.
-    for signal in [scheduler.runs(), scheduler.reports(), worker.queue()] {
+    for signal in [scheduler.runs(), scheduler.reports(), worker.queue(), worker.callbacks()] {
         raised(signal).await;
     }
 
@@ -40,6 +40,8 @@ async fn a_wake_up_reaches_whoever_waits_for_its_kind() {
     raised(scheduler.runs()).await;
     scheduler.queue().raise();
     raised(worker.queue()).await;
+    scheduler.callbacks().raise();
+    raised(worker.callbacks()).await;
     worker.reports().raise();
     raised(scheduler.reports()).await;
 }

@@ -1,6 +1,7 @@
 //! Wake-ups within one process. They carry no data and may be lost: whoever waits for one also looks by itself from time to
 //! time, and finds everything in the database.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use tokio::sync::Notify;
@@ -18,6 +19,11 @@ impl Signal {
     pub fn raised(&self) -> Notified<'_> {
         self.0.notified()
     }
+
+    /// Whether it has been raised since somebody last asked or waited.
+    pub fn take(&self) -> bool {
+        pin!(self.0.notified()).enable()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -25,6 +31,7 @@ struct Signals {
     runs: Signal,
     reports: Signal,
     queue: Signal,
+    callbacks: Signal,
     triggers: Signal,
 }
 
@@ -33,7 +40,7 @@ struct Signals {
 pub struct Wake(Arc<Signals>);
 
 impl Wake {
-    /// For the scheduler: a DAG or a run was made or changed from outside.
+    /// For the scheduler: a DAG or a run was made or changed from outside, or a task's wait has ended.
     pub fn runs(&self) -> &Signal {
         &self.0.runs
     }
@@ -46,6 +53,11 @@ impl Wake {
     /// For the worker: tries were queued.
     pub fn queue(&self) -> &Signal {
         &self.0.queue
+    }
+
+    /// For the worker: callbacks are due.
+    pub fn callbacks(&self) -> &Signal {
+        &self.0.callbacks
     }
 
     /// For the worker: triggers are worth a look.

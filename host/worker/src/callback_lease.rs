@@ -77,7 +77,7 @@ impl Shell {
         let mut pause = Duration::from_millis(50);
         loop {
             match within(self.options.patience, self.store.report_callback(&report)).await {
-                Ok(true) if again => return self.wake.queue().raise(),
+                Ok(true) if again => return self.wake.callbacks().raise(),
                 Ok(true) => return,
                 Ok(false) => return tracing::warn!(callback.id = %id, "a late result of a callback was refused"),
                 Err(error @ StoreError::Unavailable(_)) => {

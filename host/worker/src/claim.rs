@@ -57,6 +57,32 @@ pub struct Worker {
     claims_lost: AtomicBool,
 }
 
+/// When callbacks are looked for. Few tasks have any: a look with each claim of tries would nearly always find nothing. So it takes a
+/// wake-up, or that nobody has looked for a while.
+struct CallbackLooks {
+    /// Whether there may be some.
+    due: bool,
+    last: tokio::time::Instant,
+    /// Whether the last single place was theirs.
+    had_place: bool,
+}
+
+impl CallbackLooks {
+    /// How many of these places are for callbacks first.
+    fn share(&mut self, places: usize, is_raised: bool, poll: Duration) -> usize {
+        self.due |= is_raised || self.last.elapsed() >= poll;
+        if !self.due {
+            return 0;
+        }
+        self.last = tokio::time::Instant::now();
+        if places > 1 {
+            return places.div_ceil(2);
+        }
+        self.had_place = !self.had_place;
+        usize::from(self.had_place)
+    }
+}
+
 /// A worker whose tasks run in the sandbox.
 pub(crate) struct Shared {
     pub shell: Arc<Shell>,
@@ -143,7 +169,7 @@ impl Worker {
     async fn claim_until(&self, shutdown: &CancellationToken, tries: &TaskTracker) {
         let shell = &self.shell;
         let places = Arc::new(Semaphore::new(shell.options.concurrency as usize));
-        let mut callbacks_first = false;
+        let mut looks = CallbackLooks { due: true, last: tokio::time::Instant::now(), had_place: false };
         loop {
             // A wake-up that comes while claiming must not be lost: listen before looking.
             let woken = shell.wake.queue().raised();
@@ -157,8 +183,7 @@ impl Worker {
             let (due, claimed) = if shutdown.is_cancelled() {
                 (Vec::new(), Vec::new())
             } else {
-                callbacks_first = !callbacks_first;
-                self.claim_both(wanted, callbacks_first).await
+                self.claim_both(wanted, &mut looks).await
             };
             let all_taken = due.len() + claimed.len() == wanted;
             let mut permits = permits.into_iter();
@@ -179,6 +204,7 @@ impl Worker {
                     biased;
                     () = shutdown.cancelled() => {}
                     () = woken => {}
+                    () = shell.wake.callbacks().raised() => looks.due = true,
                     () = tokio::time::sleep(shell.options.poll) => {}
                 }
             };
@@ -188,16 +214,20 @@ impl Worker {
 
     /// Callbacks take places beside tries, and no slots of pools. Of several free places the first half is theirs; a single one goes
     /// to callbacks and tries in turn. So neither waits for the end of the other, however many there are.
-    async fn claim_both(&self, places: usize, callbacks_first: bool) -> (Vec<ClaimedCallback>, Vec<ClaimedTry>) {
-        let share = if places > 1 { places.div_ceil(2) } else { usize::from(callbacks_first) };
-        let mut due = self.shell.claim_callbacks(share).await;
+    async fn claim_both(&self, places: usize, looks: &mut CallbackLooks) -> (Vec<ClaimedCallback>, Vec<ClaimedTry>) {
+        let shell = &self.shell;
+        let share = looks.share(places, shell.wake.callbacks().take(), shell.options.poll);
+        let mut due = shell.claim_callbacks(share).await;
         let claimed = self.claim(places - due.len()).await;
-        let left = places - due.len() - claimed.len();
-        if due.len() == share {
-            due.extend(self.shell.claim_callbacks(left).await);
+        let mut left = 0;
+        if looks.due && due.len() == share {
+            left = places - due.len() - claimed.len();
+            due.extend(shell.claim_callbacks(left).await);
         }
+        // Where every place that callbacks were asked for was taken there may be more.
+        looks.due &= due.len() == share + left;
         if claimed.iter().any(|one| one.has_callbacks) {
-            self.shell.wake.queue().raise();
+            shell.wake.callbacks().raise();
         }
         (due, claimed)
     }

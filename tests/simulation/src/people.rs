@@ -39,7 +39,6 @@ pub async fn live(world: Arc<World>, post: Post) {
             }
             5..=7 => {
                 post_event(&world, EVENTS[usize::from(wish % 2)]);
-                post.wake(Role::Scheduler, Wake::reports);
                 post.wake(Role::Scheduler, Wake::runs);
             }
             _ => {}

@@ -106,6 +106,7 @@ impl Processes {
                 let scheduler = Scheduler::new(store, wake.clone(), clock, options);
                 tokio::spawn(scheduler.run(shutdown.clone()));
                 self.post.forward(&line, &wake, Role::Worker, Wake::queue);
+                self.post.forward(&line, &wake, Role::Worker, Wake::callbacks);
             }
             Role::Worker => {
                 let options = WorkerOptions {

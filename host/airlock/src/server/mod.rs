@@ -74,7 +74,7 @@ pub async fn scheduler(config: &Config) -> Result<()> {
 /// A worker, on PostgreSQL.
 pub async fn worker(config: &Config) -> Result<()> {
     let stop = stop::token()?;
-    let parts = Parts::shared(config, &[Channel::Queue, Channel::Triggers], stop.clone()).await?;
+    let parts = Parts::shared(config, &[Channel::Queue, Channel::Callbacks, Channel::Triggers], stop.clone()).await?;
     let monitor = Monitor::start(&parts, config, stop.clone())?;
     monitor.listen(config).await?;
     let execution = Execution::new(&parts, config)?;

@@ -41,7 +41,6 @@ pub async fn post_trigger_event(
     let keep_until = now + TimeDelta::seconds(body.keep_for.into());
     let posted = state.store.post_event(principal.tenant, &name, &body.payload, now, keep_until, MOST_KEPT).await?;
     if posted.woken > 0 {
-        state.wake.reports().raise();
         state.wake.runs().raise();
     }
     let kept_until = (posted.woken == 0).then_some(keep_until);

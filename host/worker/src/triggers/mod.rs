@@ -186,7 +186,6 @@ impl Shared {
 
     /// For the run's scheduler, or, if nobody holds the run, for any that takes it.
     fn end_of_wait(&self) {
-        self.parts.wake.reports().raise();
         self.parts.wake.runs().raise();
     }
 }
