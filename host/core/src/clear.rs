@@ -63,7 +63,8 @@ pub fn selected<'a>(plan: &Plan, instances: &'a [Instance], selection: &ClearSel
     instances.iter().filter(|instance| means.includes(instance)).filter(has_task).filter(wanted).collect()
 }
 
-/// Clears what is selected of a run. A run that has ended is queued again if anything was; one that has not goes on. Where the run
+/// Clears what is selected of a run. A run that has ended is queued again if anything was; one that has not goes on, cleared all the
+/// same. Where the run
 /// changes to another version, tasks that this one does not have are removed, and tasks that are new to the run are made.
 /// Nothing changes at all where nothing is selected and nothing is new.
 pub fn clear_instances(
@@ -90,20 +91,22 @@ pub fn clear_instances(
     RunChange {
         dag_version: clearing.to_version,
         run_state: reopens.then_some(RunState::Queued),
-        clears: reopens,
+        clears: clearing.reset_run,
         at: Some(now),
         ..change
     }
 }
 
-/// Undecided again, with as many tries ahead as a new instance has. What runs is `restarting` until its run's scheduler takes note;
-/// a try that has not ended ends here.
+/// Undecided again, with as many tries ahead as a new instance has. What runs is `restarting` until its run's scheduler takes note,
+/// and has one try more, whatever its limit; a try that has not ended ends here.
 pub(crate) fn cleared_move(plan: &Plan, instance: &Instance, why: &str, now: DateTime<Utc>) -> Move {
     let retries = plan.number(&instance.task_id).map(|number| plan.dag().tasks[number].retries);
     let max_tries =
         retries.map_or_else(|| instance.max_tries.max(instance.try_number), |retries| instance.try_number + retries);
-    let to = (instance.state == Some(TaskState::Running)).then_some(TaskState::Restarting);
-    Move { max_tries, ..leave(instance, to, why, now) }
+    match instance.state {
+        Some(TaskState::Running) => leave(instance, Some(TaskState::Restarting), why, now),
+        _ => Move { max_tries, ..leave(instance, None, why, now) },
+    }
 }
 
 fn leave(instance: &Instance, to: Option<TaskState>, why: &str, now: DateTime<Utc>) -> Move {
@@ -173,12 +176,7 @@ impl<'a> Meaning<'a> {
         let id = |target: &'a ClearTarget| target.task_id.as_str();
         let mut relatives_of: HashMap<&str, HashSet<&str>> = HashMap::new();
         let (upstream, downstream) = (selection.upstream, selection.downstream);
-        let with = |task_ids: &[&'a str]| -> HashSet<&'a str> {
-            if !upstream && !downstream {
-                return HashSet::new();
-            }
-            plan.cleared_with(task_ids.iter().copied(), upstream, downstream)
-        };
+        let with = |task_ids: &[&'a str]| plan.cleared_with(task_ids.iter().copied(), upstream, downstream);
         let all: Vec<&str> = targets.iter().filter(|target| target.map_index.is_none()).map(id).collect();
         let mut whole = with(&all);
         whole.extend(all);

@@ -29,7 +29,8 @@ pub fn retry_delay(
     let moment = logical_date.map(|date| date.to_rfc3339()).unwrap_or_default();
     let seed = format!("{dag_id}#{}#{moment}#{try_number}", task.task_id);
     let delay = jittered_seconds(base, &seed);
-    match task.max_retry_delay {
+    // As in Airflow, a longest delay of nothing sets no limit.
+    match task.max_retry_delay.filter(|longest| longest.0 > 0.0) {
         Some(longest) => delay.min(longest.as_time_delta()),
         None => delay,
     }
@@ -74,11 +75,15 @@ pub fn next_look(
     (waited <= timeout).then(|| asked.unwrap_or_else(next))
 }
 
-/// `delay * factor^exponent` in whole seconds, rounded up, from 1 to the longest.
+/// `delay * factor^exponent` in whole seconds, rounded up, from 1 to the longest; too large a power is the longest, even of no delay.
 fn backoff_seconds(delay: f64, factor: f64, exponent: u32) -> u64 {
-    let exponent = i32::try_from(exponent).unwrap_or(i32::MAX);
-    // Too large a power is infinite, and the cast from a float saturates.
-    ((delay * factor.powi(exponent)).ceil() as u64).clamp(1, LONGEST_SECONDS)
+    // Not by repeated multiplication: the last bit of `1.1^2` decides whether 100 seconds become 121 or 122.
+    let power = factor.powf(f64::from(exponent));
+    if power.is_infinite() {
+        return LONGEST_SECONDS;
+    }
+    // The cast from a float saturates.
+    ((delay * power).ceil() as u64).clamp(1, LONGEST_SECONDS)
 }
 
 fn jittered_seconds(base: u64, seed: &str) -> TimeDelta {

@@ -9,6 +9,7 @@
 mod file;
 mod verdict;
 
+use std::any::Any;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -65,8 +66,8 @@ pub fn judge(
             let (name, value) = (place.name.as_str(), place.value);
             let one = Case { name, value, document: &file.document };
             if takes(&one) {
-                let fault =
-                    catch_unwind(AssertUnwindSafe(|| case(&one))).unwrap_or_else(|_| Err("it panics".to_owned()));
+                let result = catch_unwind(AssertUnwindSafe(|| case(&one)));
+                let fault = result.unwrap_or_else(|payload| Err(format!("it panics: {}", said(&*payload))));
                 verdicts.push(Verdict { file: file.name.clone(), case: place.to_string(), fault: fault.err() });
             }
         }
@@ -77,6 +78,22 @@ pub fn judge(
     assert!(!verdicts.is_empty() || std::env::var_os(FOLDER).is_some(), "there is no such case of {kind}");
     let faults: Vec<String> = verdicts.iter().filter_map(Verdict::fault).collect();
     assert!(faults.is_empty(), "{} of {} cases failed:\n{}", faults.len(), verdicts.len(), faults.join("\n"));
+}
+
+/// What a panic said, where it said so in words.
+fn said(payload: &(dyn Any + Send)) -> &str {
+    let text = payload.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("without a word")
+}
+
+/// A part of a case has no members but these: what its judge does not know of might change what is right.
+///
+/// # Panics
+/// Where there is another: the case has failed.
+pub fn only(value: &Value, members: &[&str]) {
+    for name in value.as_object().into_iter().flatten().map(|(name, _)| name) {
+        assert!(members.contains(&name.as_str()), "nobody knows what `{name}` means in {value}");
+    }
 }
 
 /// # Errors

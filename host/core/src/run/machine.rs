@@ -146,16 +146,24 @@ impl RunMachine {
 
     /// Takes note of what happened and answers what is to happen, in order.
     pub fn on_event(&mut self, event: Event, now: DateTime<Utc>) -> Vec<Effect> {
+        self.on_events([event], now)
+    }
+
+    /// Takes note of things that happened together: what follows is decided when all of them are known, so that a failure and a
+    /// skip upstream of one task are weighed against each other, whichever was told first.
+    pub fn on_events(&mut self, events: impl IntoIterator<Item = Event>, now: DateTime<Utc>) -> Vec<Effect> {
         if self.finished {
             return Vec::new();
         }
-        match event {
-            Event::Begin => self.begin(now),
-            Event::Ended(ended) => self.end_try(ended),
-            Event::Woken { instance, try_number, event } => self.woken(instance, try_number, event, now),
-            Event::Tick => self.tick(now),
-            Event::Admitted { instance, try_number } => self.admitted(instance, try_number),
-            Event::Past(past) => self.learn_past(&past),
+        for event in events {
+            match event {
+                Event::Begin => self.begin(now),
+                Event::Ended(ended) => self.end_try(ended),
+                Event::Woken { instance, try_number, event } => self.woken(instance, try_number, event, now),
+                Event::Tick => self.tick(now),
+                Event::Admitted { instance, try_number } => self.admitted(instance, try_number),
+                Event::Past(past) => self.learn_past(&past),
+            }
         }
         self.decide_changed(now);
         self.finish_if_done(now);
@@ -416,7 +424,9 @@ impl RunMachine {
     /// What was cleared while it ran is tried again, however many tries it has had: its own was ended by whoever cleared it. It waits for
     /// nothing but what is upstream; Airflow lets it wait for its `retry_delay` too, which is about failures.
     fn restart(&mut self, number: usize, now: DateTime<Utc>) {
-        self.slots[number].wake_at = None;
+        let slot = &mut self.slots[number];
+        slot.wake_at = None;
+        slot.max_tries = slot.max_tries.max(slot.try_number);
         // Of a mapped task it is undecided again: what it is mapped over may be another now.
         let is_mapped = self.plan.task(self.slots[number].task).mapping.is_some();
         let to = (!is_mapped).then_some(TaskState::UpForRetry);

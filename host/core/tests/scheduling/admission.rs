@@ -107,12 +107,15 @@ fn conformance_of_admission() {
         |case| {
             let runs = runs_of(case);
             let machines: Vec<(TenantId, &RunMachine)> = runs.iter().map(|(_, machine)| (ACME, machine)).collect();
-            let pools: Vec<(&str, i32, bool)> = case["pools"]
+            let mut pools: Vec<(&str, i32, bool)> = case["pools"]
                 .as_object()
                 .unwrap()
                 .iter()
                 .map(|(name, pool)| (name.as_str(), field(pool, "slots"), pool["include_deferred"] == true))
                 .collect();
+            if !pools.iter().any(|(name, ..)| *name == "default_pool") {
+                pools.push(("default_pool", 128, false));
+            }
             let usage = usage(&machines, &pools);
             let busy = usage.tenants.get(&ACME).copied().unwrap_or(0) as usize;
             let parallelism = case["executor_parallelism"].as_u64().unwrap() as usize;

@@ -5,7 +5,7 @@ use airlock_core::limits::LimitOverrides;
 use airlock_core::state::{TriggerRule, WeightRule};
 use chrono::{DateTime, Utc};
 
-pub use airlock_conformance::{equal, field, judge};
+pub use airlock_conformance::{equal, field, judge, only};
 
 /// A DAG with Airflow's defaults and these tasks.
 pub fn dag(tasks: Vec<Task>) -> Dag {

@@ -8,7 +8,7 @@ use airlock_core::run::{EndedTry, Event, Instance, Plan, RunChange, RunFacts, Ru
 use airlock_core::state::{RunState, TaskState};
 use uuid::Uuid;
 
-use crate::cases::{Moment, connect, dag, equal, field, judge, task};
+use crate::cases::{Moment, connect, dag, equal, field, judge, only, task};
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
 
@@ -87,6 +87,7 @@ fn conformance_of_clearing() {
             let request = &case["request"];
             let names: Option<Vec<String>> = field(request, "task_ids");
             let names: Option<Vec<&str>> = names.as_ref().map(|names| names.iter().map(String::as_str).collect());
+            only(request, &["task_ids", "include_upstream", "include_downstream", "only_failed", "only_running"]);
             let flag = |key: &str| request[key] == true;
             let selection = ClearSelection {
                 upstream: flag("include_upstream"),
@@ -171,11 +172,11 @@ fn what_runs_restarts_and_its_try_ends_as_failed() {
     let mut instances =
         vec![instance(0, "a", Some(TaskState::Running), 3), instance(1, "b", Some(TaskState::Queued), 1)];
     let change = clear(&plan, RunState::Running, &instances, &of(None));
-    assert_eq!((change.run_state, change.clears), (None, false), "a run that goes on is not queued again");
+    assert_eq!((change.run_state, change.clears), (None, true), "a run that goes on is cleared, and not queued again");
     let ended: Vec<_> = change.moves.iter().map(|moved| moved.settles.as_ref().unwrap().final_state).collect();
     assert_eq!(ended, [Some(TaskState::Failed); 2]);
     apply(&mut instances, &change);
-    assert_eq!((instances[0].state, instances[0].max_tries), (Some(TaskState::Restarting), 3));
+    assert_eq!((instances[0].state, instances[0].max_tries), (Some(TaskState::Restarting), 0));
     assert_eq!((instances[1].state, instances[1].max_tries), (None, 1));
 
     let mut machine = RunMachine::new(plan, FACTS, instances);

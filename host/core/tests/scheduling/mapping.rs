@@ -9,7 +9,7 @@ use airlock_core::run::{Effect, EndedTry, Event, Instance, Plan, RunFacts, RunMa
 use airlock_core::state::{RunState, TaskState};
 use serde_json::{Value, json};
 
-use crate::cases::{Moment, dag, equal, field, judge, task};
+use crate::cases::{Moment, dag, equal, field, judge, only, task};
 use crate::reference::name;
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
@@ -28,6 +28,7 @@ fn elements(written: &Value) -> Elements {
 }
 
 pub fn planned(task_id: &str, written: &Value) -> Task {
+    only(written, &["expand", "expand_kwargs", "upstream", "trigger_rule"]);
     let expand = |arguments: &serde_json::Map<String, Value>| {
         ExpandInput::Expand(arguments.iter().map(|(name, value)| (name.clone(), elements(value))).collect())
     };
@@ -63,7 +64,8 @@ fn answer(outcomes: &Value, task_id: &str, map_index: i32) -> TryResult {
             let length = elements_of(&own["push"]).map(|items| items.len() as u32);
             TryResult::Success { value: None, length: if map_index < 0 { length } else { Some(1) } }
         }
-        _ => TryResult::Success { value: None, length: None },
+        // An instance of a mapped task returns something, so that others can be mapped over it.
+        _ => TryResult::Success { value: None, length: (map_index >= 0).then_some(1) },
     }
 }
 
@@ -75,36 +77,31 @@ pub struct Played {
 impl Played {
     pub fn begin(plan: &Arc<Plan>, instances: Vec<Instance>) -> Self {
         let mut played = Self { machine: RunMachine::new(Arc::clone(plan), FACTS, instances), outcome: None };
-        played.tell(Event::Begin);
+        played.tell(vec![Event::Begin]);
         played
     }
 
-    fn tell(&mut self, event: Event) {
-        for effect in self.machine.on_event(event, now()) {
+    fn tell(&mut self, events: Vec<Event>) {
+        for effect in self.machine.on_events(events, now()) {
             if let Effect::FinishRun { state, .. } = effect {
                 self.outcome = Some(state);
             }
         }
     }
 
-    /// Runs everything that may run.
+    /// Runs everything that may run, in waves: what one leads to is decided when all of it has ended.
     pub fn play(&mut self, outcomes: &Value) {
-        loop {
-            let ready = self.machine.ready().next();
-            let next = ready.map(|one| (one.instance, one.try_number, one.task_id.to_owned(), one.map_index));
-            let Some((instance, try_number, task_id, map_index)) = next else { break };
-            self.tell(Event::Admitted { instance, try_number });
-            self.tell(Event::Ended(EndedTry {
-                instance,
-                try_number,
-                lease_token: uuid::Uuid::nil(),
-                hostname: None,
-                started_at: Some(now()),
-                ended_at: now(),
-                result: answer(outcomes, &task_id, map_index),
-                rendered_fields: None,
-                outlet_events: Vec::new(),
-            }));
+        while self.machine.has_ready() {
+            let ready = self.machine.ready();
+            let wave: Vec<_> =
+                ready.map(|one| (one.instance, one.try_number, answer(outcomes, one.task_id, one.map_index))).collect();
+            let admitted = wave.iter().map(|(instance, try_number, _)| (*instance, *try_number));
+            self.tell(admitted.map(|(instance, try_number)| Event::Admitted { instance, try_number }).collect());
+            let ended = wave.into_iter().map(|(instance, try_number, result)| {
+                let lost = EndedTry::lost(instance, try_number, uuid::Uuid::nil(), None, Some(now()), now());
+                Event::Ended(EndedTry { result, ..lost })
+            });
+            self.tell(ended.collect());
         }
     }
 

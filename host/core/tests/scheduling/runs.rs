@@ -8,7 +8,7 @@ use airlock_core::state::{RunState, TaskState, TriggerRule};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::cases::{Moment, connect, dag, equal, field, judge, task};
+use crate::cases::{Moment, connect, dag, equal, field, judge, only, task};
 
 fn now() -> Moment {
     "2026-01-01T00:00:00Z".parse().unwrap()
@@ -30,39 +30,39 @@ fn begin(dag: Dag, facts: RunFacts) -> (RunMachine, Vec<Effect>) {
 
 const FACTS: RunFacts = RunFacts { logical_date: None, started_at: None, ignores_past: false };
 
-/// Runs everything that may run, each task ending as `result` says, and answers the states and the run's state.
+/// Runs everything that may run, in waves, as Airflow does where all its workers are as fast: what a wave leads to is decided when all
+/// of it has ended. Each task ends as `result` says. Answers the states and the run's state.
 fn play(dag: Dag, result: impl Fn(&str) -> TryResult) -> (BTreeMap<String, Option<TaskState>>, Option<RunState>) {
     let (mut machine, mut effects) = begin(dag, FACTS);
-    let mut outcome = None;
-    loop {
-        for effect in &effects {
-            if let Effect::FinishRun { state, .. } = effect {
-                outcome = Some(*state);
-            }
-        }
-        let next = machine.ready().next().map(|ready| (ready.instance, ready.try_number, ready.task_id.to_owned()));
-        let Some((instance, try_number, task_id)) = next else { break };
-        effects = machine.on_event(Event::Admitted { instance, try_number }, now());
-        effects.extend(machine.on_event(
-            Event::Ended(EndedTry {
-                instance,
-                try_number,
-                lease_token: Uuid::nil(),
-                hostname: None,
-                started_at: Some(now()),
-                ended_at: now(),
-                result: result(&task_id),
-                rendered_fields: None,
-                outlet_events: Vec::new(),
-            }),
-            now(),
-        ));
+    while machine.has_ready() {
+        let ready = machine.ready().map(|ready| (ready.instance, ready.try_number, result(ready.task_id)));
+        let mut wave: Vec<(Uuid, u32, TryResult)> = ready.collect();
+        // What runs is not skipped any more: those that skip others end last.
+        wave.sort_by_key(|(.., result)| matches!(result, TryResult::Branch { .. } | TryResult::ShortCircuit { .. }));
+        let admitted = wave.iter().map(|(instance, try_number, _)| (*instance, *try_number));
+        let admitted = admitted.map(|(instance, try_number)| Event::Admitted { instance, try_number });
+        effects.extend(machine.on_events(admitted.collect::<Vec<_>>(), now()));
+        let ended = wave.into_iter().map(|(instance, try_number, result)| {
+            let lost = EndedTry::lost(instance, try_number, Uuid::nil(), None, Some(now()), now());
+            Event::Ended(EndedTry { result, ..lost })
+        });
+        effects.extend(machine.on_events(ended, now()));
     }
+    let outcome = effects.iter().find_map(|effect| match effect {
+        Effect::FinishRun { state, .. } => Some(*state),
+        _ => None,
+    });
     let states = machine.states().map(|(task_id, _, state)| (task_id.to_owned(), state)).collect();
     (states, outcome)
 }
 
+const IGNORES_RULES: &str = "ignore_downstream_trigger_rules";
+
 fn planned(written: &Value) -> Task {
+    only(
+        written,
+        &["id", "kind", "trigger_rule", "group", "setups", "on_failure_fail_dagrun", "returns", IGNORES_RULES],
+    );
     let kind = written["kind"].as_str().unwrap_or("task");
     let mut task = Task {
         is_setup: kind == "setup",
@@ -74,7 +74,8 @@ fn planned(written: &Value) -> Task {
     task.resolved.kind = match kind {
         "branch" => OperatorKind::Branch,
         "short_circuit" => OperatorKind::ShortCircuit,
-        _ => OperatorKind::Action,
+        "task" | "setup" | "teardown" => OperatorKind::Action,
+        other => panic!("`{other}` is no kind of task"),
     };
     if task.is_teardown {
         task.trigger_rule = TriggerRule::AllDoneSetupSuccess;
@@ -108,7 +109,7 @@ fn answer(case: &Value, task_id: &str) -> TryResult {
             },
         },
         Some("short_circuit") if is_falsy(returns) => TryResult::ShortCircuit {
-            scope: if task["ignore_downstream_trigger_rules"] == false {
+            scope: if task[IGNORES_RULES] == false {
                 ShortCircuitScope::DirectDownstream
             } else {
                 ShortCircuitScope::AllDownstream

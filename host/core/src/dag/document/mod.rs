@@ -236,14 +236,17 @@ fn refuse_clashes(tasks: &[ReadTask<'_>], groups: &Groups<'_>) {
     }
 }
 
-/// Under `fail_fast` the first failure ends the run, so that a rule that waits for failures could never be met.
+/// Under `fail_fast` the first failure ends the run, so that a rule that waits for failures could never be met. The rule of teardowns
+/// may be any task's, as in Airflow.
 fn refuse_rules_that_outlive_a_failure(tasks: &[ReadTask<'_>]) {
-    let outlives = |read: &&ReadTask<'_>| read.task.trigger_rule != TriggerRule::AllSuccess && !read.task.is_teardown;
+    let outlives = |read: &&ReadTask<'_>| {
+        !matches!(read.task.trigger_rule, TriggerRule::AllSuccess | TriggerRule::AllDoneSetupSuccess)
+    };
     for read in tasks.iter().filter(outlives) {
         read.fields.sink.push(
             pointer_to(read.fields.pointer(), "trigger_rule"),
             format!(
-                "in a DAG with `fail_fast` every trigger rule but a teardown's is `all_success`, found `{}`",
+                "in a DAG with `fail_fast` every trigger rule is `all_success` or `all_done_setup_success`, found `{}`",
                 read.task.trigger_rule
             ),
         );

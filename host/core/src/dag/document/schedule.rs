@@ -25,14 +25,16 @@ const KEY_FORMAT: &str = "%Y-%m-%dT%H:%M:%S";
 /// The most ticks between a run and the partition that it is about.
 const FARTHEST: i32 = 1_000;
 
-/// Airflow's presets, each with the cron expression that it stands for. `@once` and `@continuous` stand for none.
+/// Airflow's presets, each with the cron expression that it stands for, in either case. `@once` and `@continuous` stand for none.
 const PRESETS: &[(&str, &str)] = &[
     ("@hourly", "0 * * * *"),
     ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
     ("@weekly", "0 0 * * 0"),
     ("@monthly", "0 0 1 * *"),
     ("@quarterly", "0 0 1 */3 *"),
     ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
 ];
 
 /// The most cron expressions or dates that one schedule may have.
@@ -70,7 +72,7 @@ fn cron(found: &Found<'_>) -> Option<String> {
             }
         };
     }
-    let preset = PRESETS.iter().find(|(name, _)| *name == text);
+    let preset = PRESETS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text));
     if preset.is_none() {
         let names = || PRESETS.iter().map(|(name, _)| *name).chain(["@once", "@continuous"]);
         let near = nearest(text, names());
