@@ -6,7 +6,6 @@
 //! hears nothing: it needs a connection of its own past the pooler, and without that every process finds its work by looking from
 //! time to time.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use airlock_store::StoreResult;
@@ -82,9 +81,10 @@ impl PostgresStore {
         let [runs, reports, queue, callbacks, triggers] = Channel::ALL.map(tell);
         let listen = async {
             loop {
-                let Err(error) = self.listen(wake, heard).await;
+                let ended = self.listen(wake, heard).await;
                 self.losses.note();
-                tracing::debug!("wake-ups of other processes are not heard: {error}");
+                let why = ended.err().map_or_else(|| "the connection has ended".to_owned(), |error| error.to_string());
+                tracing::debug!("wake-ups of other processes are not heard: {why}");
                 tokio::time::sleep(PAUSE).await;
             }
         };
@@ -99,23 +99,22 @@ impl PostgresStore {
         Ok(())
     }
 
-    async fn listen(&self, wake: &Wake, heard: &[Channel]) -> sqlx::Result<Infallible> {
+    /// Until the connection ends. Nobody is told of its end before there is another: the first that is heard of a restart is
+    /// that it is over.
+    async fn listen(&self, wake: &Wake, heard: &[Channel]) -> sqlx::Result<()> {
         let mut listener = PgListener::connect_with(&self.direct).await?;
-        // A loss is to be known before there is another connection.
         listener.eager_reconnect(false);
         listener.listen_all(heard.iter().map(|channel| channel.name())).await?;
-        loop {
-            // What came before this, or while the connection was lost, was not heard; nor was the end of other connections.
-            self.losses.note();
-            for channel in heard {
+        // What came before this was not heard; nor was the end of other connections.
+        self.losses.note();
+        for channel in heard {
+            channel.signal(wake).raise();
+        }
+        while let Some(notification) = listener.try_recv().await? {
+            if let Some(channel) = heard.iter().find(|channel| channel.name() == notification.channel()) {
                 channel.signal(wake).raise();
             }
-            while let Some(notification) = listener.try_recv().await? {
-                if let Some(channel) = heard.iter().find(|channel| channel.name() == notification.channel()) {
-                    channel.signal(wake).raise();
-                }
-            }
-            self.losses.note();
         }
+        Ok(())
     }
 }

@@ -82,6 +82,8 @@ fn start_on(port: u16) -> Result<Server> {
         "synchronous_commit=off",
         "logging_collector=off",
         "log_destination=stderr",
+        // A test that has ended leaves logins half done, and dropping its database waits for them.
+        "authentication_timeout=5s",
     ];
     let mut arguments = vec!["-D".into(), data.into_os_string(), "-p".into(), port.to_string().into()];
     arguments.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]));
