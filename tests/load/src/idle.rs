@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::figures::rounded;
 use crate::trigger::{self, Latencies};
-use crate::usage::Usage;
+use crate::usage::{Idle, Usage, WATCHED};
 use crate::{Bench, Measured};
 
 const DAGS: usize = 100_000;
@@ -16,9 +16,6 @@ const RUNS: usize = 50;
 
 /// DAGs that are sent side by side.
 const SENDERS: usize = 8;
-
-/// How long the idle server is watched.
-const WATCHED: Duration = Duration::from_secs(60);
 
 /// Sends so many DAGs with a daily schedule, none of them due, and watches the server do nothing.
 pub async fn measure(bench: &Bench) -> Result<Measured> {
@@ -43,18 +40,16 @@ pub async fn measure(bench: &Bench) -> Result<Measured> {
     }
     // What sending has left to do is over by then.
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let before = Usage::of(&server.process_ids())?;
-    tokio::time::sleep(WATCHED).await;
-    let after = Usage::of(&server.process_ids())?;
+    let idle = Idle::of(&server).await?;
     let beside = Latencies::of(&api, RUNS).await?;
     Ok(Measured {
         figures: json!({
             "dags": dags,
             "send_seconds": rounded(sent.as_secs_f64()),
             "watched_seconds": WATCHED.as_secs(),
-            "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
+            "idle_cpu_percent": rounded(idle.cpu_percent),
             "memory_mb_at_start": rounded(empty.memory_mb),
-            "memory_mb": rounded(after.memory_mb),
+            "memory_mb": rounded(idle.memory_mb),
             "trigger_alone": alone.figures()?,
             "trigger_beside": beside.figures()?,
         }),

@@ -7,14 +7,12 @@ use serde_json::json;
 
 use crate::figures::rounded;
 use crate::trigger::{self, Latencies};
-use crate::usage::Usage;
+use crate::usage::{Idle, Usage, WATCHED};
 use crate::{Bench, DAG, Measured};
 
 const WAITING: usize = 100_000;
 const RUNS: usize = 50;
 
-/// How long the waiting server is watched.
-const WATCHED: Duration = Duration::from_secs(60);
 /// A run in which everything waits is let go when it has been quiet for ten seconds, and a millisecond more for each instance.
 const QUIET: Duration = Duration::from_secs(15);
 const QUIET_PER_INSTANCE: Duration = Duration::from_millis(1);
@@ -59,9 +57,7 @@ pub async fn measure(bench: &Bench) -> Result<Measured> {
     let begun = asked.elapsed();
     let held = Usage::of(&server.process_ids())?;
     tokio::time::sleep(QUIET + QUIET_PER_INSTANCE * u32::try_from(waiting)?).await;
-    let before = Usage::of(&server.process_ids())?;
-    tokio::time::sleep(WATCHED).await;
-    let after = Usage::of(&server.process_ids())?;
+    let idle = Idle::of(&server).await?;
     let beside = Latencies::of(&api, RUNS).await?;
     Ok(Measured {
         figures: json!({
@@ -69,15 +65,15 @@ pub async fn measure(bench: &Bench) -> Result<Measured> {
             "seconds_until_all_wait": rounded(begun.as_secs_f64()),
             "memory_mb_before": rounded(empty.memory_mb),
             "memory_mb_held": rounded(held.memory_mb),
-            "memory_mb_at_rest": rounded(after.memory_mb),
+            "memory_mb_at_rest": rounded(idle.memory_mb),
             "watched_seconds": WATCHED.as_secs(),
-            "idle_cpu_percent": rounded((after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0),
+            "idle_cpu_percent": rounded(idle.cpu_percent),
             "trigger_alone": alone.figures()?,
             "trigger_beside": beside.figures()?,
         }),
         ratios: json!({
             "trigger_beside_to_alone": rounded(beside.median()? / alone.median()?),
-            "memory_at_rest_to_before": rounded(after.memory_mb / empty.memory_mb),
+            "memory_at_rest_to_before": rounded(idle.memory_mb / empty.memory_mb),
         }),
     })
 }

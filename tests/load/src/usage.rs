@@ -1,7 +1,9 @@
 //! What processes have used, by the kernel's books.
 
 use std::fs;
+use std::time::Duration;
 
+use airlock_tests::Server;
 use anyhow::{Context, Result};
 
 pub struct Usage {
@@ -15,6 +17,26 @@ pub struct Usage {
 
 /// Linux counts CPU time in hundredths of a second for every program, whatever the kernel's own tick is.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+/// How long a server that has nothing to do is watched.
+pub const WATCHED: Duration = Duration::from_secs(60);
+
+/// What a server is like that has nothing to do.
+pub struct Idle {
+    pub cpu_percent: f64,
+    pub memory_mb: f64,
+}
+
+impl Idle {
+    /// Watches it for [`WATCHED`].
+    pub async fn of(server: &Server) -> Result<Self> {
+        let before = Usage::of(&server.process_ids())?;
+        tokio::time::sleep(WATCHED).await;
+        let after = Usage::of(&server.process_ids())?;
+        let cpu_percent = (after.cpu_seconds - before.cpu_seconds) / WATCHED.as_secs_f64() * 100.0;
+        Ok(Self { cpu_percent, memory_mb: after.memory_mb })
+    }
+}
 
 impl Usage {
     pub fn of(processes: &[u32]) -> Result<Self> {
