@@ -12,6 +12,7 @@ use airlock_store::driving::LoadedRun;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
+use crate::arrivals::Arrivals;
 use crate::round::Round;
 use crate::stages::Stages;
 
@@ -31,6 +32,8 @@ pub(crate) struct HeldRun {
 #[derive(Default)]
 pub(crate) struct Held {
     pub(crate) runs: HashMap<RunKey, HeldRun>,
+    /// Taken, and not driven yet.
+    pub(crate) arrivals: Arrivals,
     /// Plans of DAG versions that some run uses.
     plans: HashMap<(TenantId, String, u32), Weak<Plan>>,
     timers: BinaryHeap<Reverse<(DateTime<Utc>, RunKey)>>,
@@ -42,6 +45,14 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// Lets a run that was taken wait for its turn. What was known of it is of an earlier epoch.
+    pub(crate) fn arrive(&mut self, loaded: LoadedRun, round: &mut Round) {
+        let key = loaded.run.key;
+        self.forget(key);
+        round.forget(key);
+        self.arrivals.add(key, loaded);
+    }
+
     /// Takes a run on, in place of what was known of it, and lets its machine begin.
     pub(crate) fn adopt(&mut self, loaded: LoadedRun, now: DateTime<Utc>, round: &mut Round) {
         let stages = Stages::of(&loaded);
@@ -103,6 +114,7 @@ impl Held {
     pub(crate) fn forget(&mut self, key: RunKey) -> Option<HeldRun> {
         self.ready.remove(&key);
         self.awaiting_past.remove(&key);
+        self.arrivals.remove(key);
         self.runs.remove(&key)
     }
 
@@ -110,14 +122,13 @@ impl Held {
         self.timers.peek().map(|timer| timer.0.0)
     }
 
-    /// Runs that asked to be woken by now. A timer outlives its run; being told of it does no harm.
-    pub(crate) fn due(&mut self, now: DateTime<Utc>) -> BTreeSet<RunKey> {
-        let mut due = BTreeSet::new();
-        while let Some(Reverse((_, key))) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now) {
+    /// The next run that asked to be woken by now. A timer outlives its run; being told of it, or twice, does no harm.
+    pub(crate) fn next_due(&mut self, now: DateTime<Utc>) -> Option<RunKey> {
+        let Reverse((_, key)) = self.timers.peek().copied().filter(|timer| timer.0.0 <= now)?;
+        while self.timers.peek().is_some_and(|timer| timer.0.0 <= now && timer.0.1 == key) {
             self.timers.pop();
-            due.insert(key);
         }
-        due
+        Some(key)
     }
 
     fn plan(&mut self, tenant: TenantId, dag_id: &str, version: u32, dag: Arc<Dag>) -> Arc<Plan> {

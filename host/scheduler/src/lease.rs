@@ -10,7 +10,7 @@ impl Scheduler {
         if now < self.next_renewal {
             return Ok(());
         }
-        if !self.held.runs.is_empty() {
+        if !self.held.runs.is_empty() || !self.held.arrivals.is_empty() {
             self.metrics.renew_runs.timed(self.store.renew_runs(self.id, self.lease_end(now))).await?;
         }
         self.next_renewal = now + delta(self.options.run_lease / 3);

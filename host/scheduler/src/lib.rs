@@ -8,6 +8,7 @@
 //! The machines are a cache of the database: any run can be dropped from memory at any moment and loaded again. That is the
 //! answer to everything unexpected here.
 
+mod arrivals;
 mod callbacks;
 mod commit;
 mod contact;

@@ -20,6 +20,9 @@ pub struct SchedulerOptions {
     /// A run in which nothing has happened for this long, and nothing is to happen for as long, is held by nobody until something does. A
     /// large run has to be quiet for longer: see `rest_runs`.
     pub rest_after: Duration,
+    /// Instances that are made or moved after which a round takes in nothing more. Whatever comes waits for the round that is under way,
+    /// so that a round is to be short; what a single event changes in its run is never divided.
+    pub changes: usize,
     /// Reported tries, lost tries, due DAGs and runs that one round takes in, each.
     pub batch: u32,
     /// Task instances that one round queues.
@@ -38,8 +41,9 @@ impl Default for SchedulerOptions {
             forget_processes_after: Duration::from_secs(7 * 86_400),
             callback_patience: Duration::from_secs(86_400),
             rest_after: Duration::from_secs(10),
+            changes: 250,
             batch: 1_000,
-            admissions: 1_000,
+            admissions: 250,
         }
     }
 }

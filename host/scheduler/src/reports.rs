@@ -14,6 +14,13 @@ impl Scheduler {
         round.more |= reported.len() >= self.options.batch as usize;
         for report in reported {
             let (key, token) = (report.run, report.lease_token);
+            if round.is_full(self.options.changes) {
+                break;
+            }
+            // It is found again when its run has had its turn.
+            if self.held.arrivals.contains(key) {
+                continue;
+            }
             let misses = self.unclaimed_reports.get(&token).copied().unwrap_or(0);
             if misses > 1 {
                 continue;

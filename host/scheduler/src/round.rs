@@ -15,11 +15,22 @@ pub(crate) struct Round {
     pub(crate) finished: BTreeMap<RunKey, (RunState, FinishReason)>,
     /// Whether something was left for the next round, which is to begin at once.
     pub(crate) more: bool,
+    /// Instances that are made or moved.
+    size: usize,
 }
 
 impl Round {
+    /// Whether a round that is to change about this many instances takes in nothing more. What is left waits where it is, and the
+    /// next round begins at once.
+    pub(crate) fn is_full(&mut self, changes: usize) -> bool {
+        let is_full = self.size >= changes;
+        self.more |= is_full;
+        is_full
+    }
+
     pub(crate) fn create(&mut self, key: RunKey, instances: Vec<NewInstance>) {
         if !instances.is_empty() {
+            self.size += instances.len();
             self.changes.entry(key).or_default().create.extend(instances);
         }
     }
@@ -36,9 +47,13 @@ impl Round {
         let mut wake_at = Vec::new();
         for effect in effects {
             match effect {
-                Effect::Move(moved) => self.changes.entry(key).or_default().moves.push(moved),
+                Effect::Move(moved) => {
+                    self.size += 1;
+                    self.changes.entry(key).or_default().moves.push(moved);
+                }
                 Effect::Await(trigger) => self.changes.entry(key).or_default().triggers.push(trigger),
                 Effect::Expand { first, create } => {
+                    self.size += create.len();
                     let change = self.changes.entry(key).or_default();
                     change.expand.extend(first);
                     change.create.extend(create);

@@ -149,13 +149,15 @@ impl Scheduler {
         let timed = [self.held.next_timer(), self.next_due].into_iter().flatten();
         let until = timed.chain([self.next_pass, self.next_renewal]).min().unwrap_or(self.next_pass);
         let pause = (until - self.now()).to_std().unwrap_or(Duration::ZERO);
-        tokio::select! {
+        let first = tokio::select! {
             biased;
             () = shutdown.cancelled() => Cause::default(),
             () = self.wake.reports().raised() => Cause { reports: true, ..Cause::default() },
             () = self.wake.runs().raised() => Cause { runs: true, ..Cause::default() },
             () = tokio::time::sleep(pause) => Cause::default(),
-        }
+        };
+        // Where reports keep coming, each wake-up would find one of them, and runs would wait for a timed pass.
+        Cause { runs: first.runs || self.wake.runs().take(), reports: first.reports || self.wake.reports().take() }
     }
 
     /// One round; answers whether another is to follow at once.
@@ -185,6 +187,7 @@ impl Scheduler {
             self.open_asset_runs(now, &mut round).await?;
             self.take_runs(now, &mut round).await?;
         }
+        self.adopt_runs(now, &mut round);
         if timed || cause.reports {
             self.take_reports(now, &mut round).await?;
         }
@@ -198,7 +201,9 @@ impl Scheduler {
             }
             self.miss_deadlines(now, &mut round).await?;
         }
-        for key in self.held.due(now) {
+        while !round.is_full(self.options.changes)
+            && let Some(key) = self.held.next_due(now)
+        {
             self.held.tell(key, Event::Tick, now, &mut round);
         }
         self.ask_past(now, timed, &mut round).await?;

@@ -17,9 +17,18 @@ impl Scheduler {
             let (dag_id, run_id) = (&loaded.run.dag_id, &loaded.run.run_id);
             tracing::debug!(dag.id = dag_id, run.id = run_id, "taking {dag_id}/{run_id}");
             self.metrics.taken(&loaded);
-            self.held.adopt(loaded, now, round);
+            self.held.arrive(loaded, round);
         }
         Ok(())
+    }
+
+    /// Begins to drive runs that were taken.
+    pub(crate) fn adopt_runs(&mut self, now: DateTime<Utc>, round: &mut Round) {
+        while !self.held.arrivals.is_empty() && !round.is_full(self.options.changes) {
+            if let Some(loaded) = self.held.arrivals.next() {
+                self.held.adopt(loaded, now, round);
+            }
+        }
     }
 
     /// Runs whose machines are known to be behind the database.

@@ -12,6 +12,13 @@ impl Scheduler {
         let ended = self.store.ended_triggers(self.id, self.options.batch).await?;
         round.more |= ended.len() >= self.options.batch as usize;
         for trigger in ended {
+            if round.is_full(self.options.changes) {
+                break;
+            }
+            // It is found again when its run has had its turn.
+            if self.held.arrivals.contains(trigger.run) {
+                continue;
+            }
             let misses = self.unclaimed_reports.get(&trigger.instance).copied().unwrap_or(0);
             if misses > 1 {
                 continue;

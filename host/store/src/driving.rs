@@ -195,7 +195,8 @@ pub trait Driving: Send + Sync {
     /// the task ids that are asked for.
     async fn past_of(&self, run: RunKey, automated: bool, tasks: &[String]) -> StoreResult<Past>;
 
-    /// Tries that workers have reported, of runs that this owner holds, oldest first.
+    /// Tries that workers have reported, of runs that this owner holds: the oldest of each tenant, oldest first, then the second of
+    /// each, and so on. So one tenant's results never wait for all of another's.
     async fn reported_tries(&self, owner: Uuid, limit: u32) -> StoreResult<Vec<ReportedTry>>;
     /// Tries whose lease was over at `now`, of runs that this owner holds. Each is fenced off from its worker in the same moment:
     /// its token is replaced by the one answered here, so that a result that comes late is refused, even before the loss is

@@ -6,7 +6,7 @@ use std::time::Instant;
 use airlock_tests::Api;
 use anyhow::{Result, bail};
 use chrono::Utc;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::figures::{instant, milliseconds, quantile, rounded};
 use crate::{Bench, DAG, Measured};
@@ -16,11 +16,15 @@ pub const ONLY: &str = "only";
 const RUNS: usize = 200;
 const STARTS: usize = 5;
 
+/// What a run of one task goes through, by what each stage ends with.
+const STAGES: [&str; 6] = ["triggered", "taken", "queued", "claimed", "ended", "settled"];
+
 /// What runs of one task have taken, one after the other.
 #[derive(Default)]
 pub struct Latencies {
     requests: Vec<f64>,
     successes: Vec<f64>,
+    stages: [Vec<f64>; STAGES.len()],
 }
 
 impl Latencies {
@@ -35,11 +39,28 @@ impl Latencies {
             if state != "success" {
                 bail!("the run {run} ended as {state}");
             }
-            let ended = instant(&api.get(&format!("/api/v2/dags/{ONLY}/dagRuns/{run}")).await?["end_date"])?;
+            let path = format!("/api/v2/dags/{ONLY}/dagRuns/{run}");
+            let (run, task) = (api.get(&path).await?, api.get(&format!("{path}/taskInstances/{ONLY}")).await?);
+            let ended = instant(&run["end_date"])?;
             // The first one finds nothing ready.
-            if number > 0 {
-                latencies.requests.push(answered.as_secs_f64() * 1e3);
-                latencies.successes.push(milliseconds(triggered, ended));
+            if number == 0 {
+                continue;
+            }
+            latencies.requests.push(answered.as_secs_f64() * 1e3);
+            latencies.successes.push(milliseconds(triggered, ended));
+            let ends = [
+                &run["queued_at"],
+                &run["start_date"],
+                &task["queued_when"],
+                &task["start_date"],
+                &task["end_date"],
+                &run["end_date"],
+            ];
+            let mut before = triggered;
+            for (stage, end) in latencies.stages.iter_mut().zip(ends) {
+                let end = instant(end)?;
+                stage.push(milliseconds(before, end));
+                before = end;
             }
         }
         Ok(latencies)
@@ -50,8 +71,13 @@ impl Latencies {
     }
 
     pub fn figures(&self) -> Result<Value> {
+        let mut stages = Map::new();
+        for (stage, taken) in STAGES.iter().zip(&self.stages) {
+            stages.insert((*stage).to_owned(), json!(rounded(quantile(taken, 0.5)?)));
+        }
         Ok(json!({
             "runs": self.successes.len(),
+            "stages_ms_median": stages,
             "request_ms_median": rounded(quantile(&self.requests, 0.5)?),
             "success_ms_median": rounded(self.median()?),
             "success_ms_p99": rounded(quantile(&self.successes, 0.99)?),
@@ -62,7 +88,7 @@ impl Latencies {
 /// Makes the DAG [`ONLY`].
 pub async fn apply(api: &Api) -> Result<()> {
     api.push("empty").await?;
-    api.apply(&json!({ "dag_id": ONLY, "tasks": [{ "task_id": "only", "operator": "empty" }] })).await.map(drop)
+    api.apply(&json!({ "dag_id": ONLY, "tasks": [{ "task_id": ONLY, "operator": "empty" }] })).await.map(drop)
 }
 
 /// One run after the other on an idle server.

@@ -101,6 +101,9 @@ impl Processes {
                     rest_after: Duration::from_secs(3),
                     housekeeping_interval: Duration::from_secs(600),
                     heartbeat_interval: Duration::from_secs(60),
+                    // Less than what there is at once, so that some of it is always left for the next round.
+                    changes: 3,
+                    admissions: 3,
                     ..SchedulerOptions::default()
                 };
                 let scheduler = Scheduler::new(store, wake.clone(), clock, options);

@@ -88,6 +88,23 @@ async fn a_due_time_is_met_without_a_pass() {
 }
 
 #[tokio::test]
+async fn what_one_round_leaves_the_next_takes() {
+    let mut world = World::new().await;
+    let pass_interval = Duration::from_secs(3_600);
+    let narrow = SchedulerOptions { pass_interval, changes: 1, admissions: 1, ..SchedulerOptions::default() };
+    world.put(&Dag { tasks: vec![task("a", &[]), task("b", &["a"]), task("c", &["a"])], ..dag("d", &[]) }).await;
+    for number in 0..5 {
+        world.trigger("d", &format!("manual__{number}")).await;
+    }
+    world.start_scheduler_with(narrow);
+    world.start_worker(|_| success());
+    for number in 0..5 {
+        assert_eq!(world.end_of("d", &format!("manual__{number}")).await, RunState::Success);
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn a_pool_is_never_over_its_slots_and_a_missing_one_holds_only_its_tasks() {
     let mut world = World::new().await;
     let pool = PoolRow { name: "two".to_owned(), slots: 2, description: None, include_deferred: false };

@@ -184,6 +184,7 @@ macro_rules! conformance {
                 a_silent_workers_try_is_lost_and_its_late_result_refused,
                 a_late_result_is_counted_also_while_its_try_is_settled,
                 a_report_waits_for_its_scheduler,
+                no_tenants_reports_wait_for_all_of_anothers,
                 a_try_can_be_handed_back_before_it_has_begun,
                 a_rescheduled_try_goes_on_as_the_same_try,
                 a_deferred_try_is_resumed_with_its_state_and_event,

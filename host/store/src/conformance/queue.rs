@@ -229,6 +229,29 @@ pub async fn a_report_waits_for_its_scheduler(store: &dyn Store) {
     assert_eq!(instance.rendered_fields, json!({"sql": "select 1"}).as_object().cloned());
 }
 
+pub async fn no_tenants_reports_wait_for_all_of_anothers(store: &dyn Store) {
+    let (driver, worker) = (Driver::new(store), Worker::new(store));
+    for (name, tasks, ended_at) in
+        [("acme", &["a1", "a2", "a3"][..], 4), ("beta", &["b1", "b2"], 7), ("gamma", &["c1"], 5)]
+    {
+        let tenant = tenant(store, name).await;
+        run_of(store, tenant, "sales", "one", tasks).await;
+        let (run, instances) = driver.start(1).await;
+        driver.admit(&run, &instances.iter().collect::<Vec<_>>(), 2).await;
+        let claimed = worker.claim(9, 3).await;
+        let reports = claimed.iter().zip(ended_at..).map(|(one, at)| super::fixture::report(one, success(), at));
+        assert!(store.report_tries(&reports.collect::<Vec<_>>()).await.unwrap().is_empty());
+    }
+    let reported = async |limit| {
+        let reported = store.reported_tries(driver.owner, limit).await.unwrap();
+        reported.iter().map(|one| (one.run.tenant, (one.ended_at - at(0)).num_seconds())).collect::<Vec<_>>()
+    };
+    let all = reported(9).await;
+    assert_eq!(all.iter().map(|(_, ended_at)| *ended_at).collect::<Vec<_>>(), [4, 5, 7, 5, 8, 6]);
+    assert_eq!(all[3].0, all[0].0);
+    assert_eq!(reported(4).await, all[..4]);
+}
+
 pub async fn a_try_can_be_handed_back_before_it_has_begun(store: &dyn Store) {
     let tenant = tenant(store, "acme").await;
     run_of(store, tenant, "sales", "one", &["a", "b"]).await;

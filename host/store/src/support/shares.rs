@@ -24,7 +24,7 @@ pub struct Turns {
 impl Turns {
     /// How many of `limit` places each tenant gets: one at a time, to the tenant that would then have the fewest running, and of
     /// several such to the one whose turn it is. Priorities are not compared across tenants, because each tenant sets its own.
-    /// Tenants that get none are left out.
+    /// Tenants that get none are left out, and who gets least comes first: what is claimed is begun in this order.
     pub fn share(&self, backlogs: &[Backlog], limit: u32) -> Vec<(TenantId, u32)> {
         let last = self.last.load(Ordering::Relaxed);
         // Those after the last one come first, then from the beginning.
@@ -45,6 +45,7 @@ impl Turns {
             }
         }
         shares.retain(|(_, share)| *share > 0);
+        shares.sort_by_key(|(_, share)| *share);
         shares
     }
 }
