@@ -54,6 +54,16 @@ pub async fn version(store: &dyn Store, tenant: TenantId, dag_id: &str, number: 
     })
 }
 
+/// The document of a version as it was sent.
+pub async fn source(store: &dyn Store, tenant: TenantId, version: &DagVersion) -> Answer<String> {
+    store.dag_source(tenant, &version.dag_id, version.version).await?.ok_or_else(|| {
+        Problem::not_found(format!(
+            "The source of version {} of the Dag `{}` was not found",
+            version.version, version.dag_id
+        ))
+    })
+}
+
 /// The DAG versions that the rows of one answer refer to, each fetched once.
 pub struct Versions<'a> {
     store: &'a dyn Store,

@@ -36,8 +36,6 @@ pub struct DagVersion {
     pub version: u32,
     /// SHA-256 of the canonical document with the operators' digests, in hexadecimal.
     pub hash: String,
-    /// The document as it was sent.
-    pub source: String,
     pub dag: Arc<Dag>,
     pub created_at: DateTime<Utc>,
 }
@@ -117,6 +115,8 @@ pub trait Dags: Send + Sync {
     async fn delete_dag(&self, tenant: TenantId, dag_id: &str) -> StoreResult<bool>;
 
     async fn dag_version(&self, tenant: TenantId, dag_id: &str, version: u32) -> StoreResult<Option<DagVersion>>;
+    /// The document of a version as it was sent. It may be large, and few ask for it.
+    async fn dag_source(&self, tenant: TenantId, dag_id: &str, version: u32) -> StoreResult<Option<String>>;
     /// Newest first.
     async fn list_dag_versions(&self, tenant: TenantId, dag_id: &str, page: &Page) -> StoreResult<Paged<DagVersion>>;
 }

@@ -80,6 +80,7 @@ through_the_line! {
         async fn set_next_run(&self, tenant: TenantId, dag_id: &str, version: u32, next: Option<&NextRun>) -> StoreResult<bool>;
         async fn delete_dag(&self, tenant: TenantId, dag_id: &str) -> StoreResult<bool>;
         async fn dag_version(&self, tenant: TenantId, dag_id: &str, version: u32) -> StoreResult<Option<DagVersion>>;
+        async fn dag_source(&self, tenant: TenantId, dag_id: &str, version: u32) -> StoreResult<Option<String>>;
         async fn list_dag_versions(&self, tenant: TenantId, dag_id: &str, page: &Page) -> StoreResult<Paged<DagVersion>>;
     }
     Runs {

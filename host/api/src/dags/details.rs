@@ -23,6 +23,7 @@ pub async fn get_dag_details(
     let (store, tenant) = (&*state.store, principal.tenant);
     let row = lookup::dag(store, tenant, &dag_id).await?;
     let latest = store.dag_version(tenant, &dag_id, row.version).await?;
+    let source = store.dag_source(tenant, &dag_id, row.version).await?;
     let runs = store.count_runs(tenant, &dag_id).await?;
     let picked = DagFilter {
         dag_ids: Some(vec![dag_id]),
@@ -30,5 +31,5 @@ pub async fn get_dag_details(
         ..DagFilter::default()
     };
     let is_favorite = store.list_dags(tenant, &picked, &Page::default()).await?.total > 0;
-    Ok(Json(DagDetailsResponse::new(&row, latest.as_ref(), &runs, is_favorite)))
+    Ok(Json(DagDetailsResponse::new(&row, latest.as_ref(), source.as_deref(), &runs, is_favorite)))
 }

@@ -21,10 +21,18 @@ pub struct VersionQuery {
     version_number: Option<u32>,
 }
 
-async fn version(state: &ApiState, principal: &Principal, dag_id: &str, query: &VersionQuery) -> Answer<DagVersion> {
+async fn version(
+    state: &ApiState,
+    principal: &Principal,
+    dag_id: &str,
+    query: &VersionQuery,
+) -> Answer<(DagVersion, String)> {
     principal.may(Action::Read, Resource::DagSource)?;
-    let row = lookup::dag(&*state.store, principal.tenant, dag_id).await?;
-    lookup::version(&*state.store, principal.tenant, dag_id, query.version_number.unwrap_or(row.version)).await
+    let (store, tenant) = (&*state.store, principal.tenant);
+    let row = lookup::dag(store, tenant, dag_id).await?;
+    let version = lookup::version(store, tenant, dag_id, query.version_number.unwrap_or(row.version)).await?;
+    let source = lookup::source(store, tenant, &version).await?;
+    Ok((version, source))
 }
 
 /// The document as it was sent. The `ETag` is the version, for `If-Match` of a PUT.
@@ -37,10 +45,10 @@ pub async fn get_document(
     Path(dag_id): Path<String>,
     Query(query): Query<VersionQuery>,
 ) -> Answer<Response> {
-    let version = version(&state, &principal, &dag_id, &query).await?;
+    let (version, source) = version(&state, &principal, &dag_id, &query).await?;
     let etag = HeaderValue::from_str(&format!("\"{}\"", version.version)).map_err(Problem::internal)?;
     let content_type = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, content_type), (header::ETAG, etag)], version.source).into_response())
+    Ok(([(header::CONTENT_TYPE, content_type), (header::ETAG, etag)], source).into_response())
 }
 
 /// The document as Airflow answers with a DAG's code: within JSON, or plain with `Accept: text/plain`.
@@ -54,19 +62,19 @@ pub async fn get_dag_source(
     Query(query): Query<VersionQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let version = version(&state, &principal, &dag_id, &query).await?;
+    let (version, source) = version(&state, &principal, &dag_id, &query).await?;
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
     if accept.contains("application/json") || accept.contains("*/*") || accept.contains("application/*") {
         return Ok(Json(DagSourceResponse {
             dag_display_name: display_name(&version.dag),
-            content: Some(version.source),
+            content: Some(source),
             dag_id,
             version_number: Some(version.version),
         })
         .into_response());
     }
     if accept.contains("text/plain") {
-        return Ok(version.source.into_response());
+        return Ok(source.into_response());
     }
     let detail = format!("cannot answer with `{accept}`; possible are application/json and text/plain");
     Err(Problem::new(StatusCode::NOT_ACCEPTABLE, "not-acceptable", detail))

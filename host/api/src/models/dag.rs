@@ -157,10 +157,16 @@ pub struct DagDetailsResponse {
 }
 
 impl DagDetailsResponse {
-    pub fn new(row: &DagRow, latest: Option<&DagVersion>, runs: &[(RunState, u64)], is_favorite: bool) -> Self {
+    pub fn new(
+        row: &DagRow,
+        latest: Option<&DagVersion>,
+        source: Option<&str>,
+        runs: &[(RunState, u64)],
+        is_favorite: bool,
+    ) -> Self {
         let dag = &row.dag;
-        let default_args = latest
-            .and_then(|version| serde_json::from_str::<Map<String, Value>>(&version.source).ok())
+        let default_args = source
+            .and_then(|source| serde_json::from_str::<Map<String, Value>>(source).ok())
             .and_then(|mut document| document.remove("default_args"))
             .unwrap_or_else(|| json!({}));
         Self {

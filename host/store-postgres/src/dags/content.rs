@@ -18,24 +18,35 @@ pub struct VersionName<'a> {
     pub version: u32,
 }
 
-/// From the cache, or from the database into the cache.
+/// From the cache, or from the database into the cache; of a version that is there.
 pub async fn content(store: &PostgresStore, connection: &mut PgConnection, name: VersionName<'_>) -> Result<Arc<Dag>> {
+    let missing = format!("version {} of DAG `{}` is not there", name.version, name.dag_id);
+    find_content(store, connection, name).await?.ok_or_else(|| Failure::damaged(missing))
+}
+
+/// As [`content`], of a version that may have been deleted.
+pub async fn find_content(
+    store: &PostgresStore,
+    connection: &mut PgConnection,
+    name: VersionName<'_>,
+) -> Result<Option<Arc<Dag>>> {
     if let Some(dag) = store.versions.get(name.id) {
-        return Ok(dag);
+        return Ok(Some(dag));
     }
-    let text: String =
+    let text: Option<String> =
         sqlx::query_scalar("SELECT dag FROM dag_versions WHERE tenant_id = $1 AND dag_id = $2 AND version = $3")
             .bind(name.tenant.0)
             .bind(name.dag_id)
             .bind(i64::from(name.version))
-            .fetch_one(connection)
+            .fetch_optional(connection)
             .await?;
+    let Some(text) = text else { return Ok(None) };
     let dag = parse(&text, name.dag_id, name.version)?;
     store.versions.insert(name.id, Arc::clone(&dag));
-    Ok(dag)
+    Ok(Some(dag))
 }
 
-pub fn parse(text: &str, dag_id: &str, version: u32) -> Result<Arc<Dag>> {
+fn parse(text: &str, dag_id: &str, version: u32) -> Result<Arc<Dag>> {
     serde_json::from_str(text)
         .map(Arc::new)
         .map_err(|error| Failure::damaged(format!("version {version} of DAG `{dag_id}`: {error}")))

@@ -101,6 +101,10 @@ impl Dags for PostgresStore {
         Ok(versions::get(self, tenant, dag_id, version).await?)
     }
 
+    async fn dag_source(&self, tenant: TenantId, dag_id: &str, version: u32) -> StoreResult<Option<String>> {
+        Ok(versions::source(self, tenant, dag_id, version).await?)
+    }
+
     async fn list_dag_versions(&self, tenant: TenantId, dag_id: &str, page: &Page) -> StoreResult<Paged<DagVersion>> {
         Ok(versions::list(self, tenant, dag_id, page).await?)
     }
