@@ -8,6 +8,12 @@
 //!
 //! The tenant's row is what makes admission a critical section: it is locked before the use of pools is looked at, and until
 //! the queue rows that follow from it are committed.
+//!
+//! What every task goes through is planned once for each connection, with whatever is known of the tables at that moment, which for
+//! a queue is that it is empty. So those statements leave the planner no choice: a list is JSON (for an array it plans each time
+//! anew, for it counts the elements), each row that a list names is looked up by its primary key in a `LATERAL` subquery that
+//! cannot be merged (`OFFSET 0`) and no other index fits, what is written goes by `ctid` where the rows are locked already and else
+//! by arrays that the statement makes itself, never by a join alone, and no table is read as a whole.
 
 mod assets;
 mod audit;
@@ -92,6 +98,8 @@ fn session(connect: PgConnectOptions, options: &PostgresOptions) -> PgConnectOpt
     connect.options([
         // Statements here are short and run often; compiling one costs more than running it.
         ("jit", "off"),
+        // A plan that reads a table as a whole, because it was nearly empty, would stay while it grows.
+        ("enable_seqscan", "off"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
         // A machine that is gone says no goodbye, and its locks stay until the server has noticed.
         ("tcp_keepalives_idle", "10"),

@@ -26,6 +26,15 @@ pub async fn admit_all(
                  pool_slots bigint, queue text, priority bigint, resume text, on_execute text))
              WITH ORDINALITY a (tenant, run, instance, from_try, to_try, dag_id, task_id, map_index, dag_version, pool,
                  pool_slots, queue, priority, resume, on_execute, place)
+         ), fit AS MATERIALIZED (
+             SELECT a.*, i.instance_row, r.run_id, r.clear_number, r.epoch
+             FROM a
+             CROSS JOIN LATERAL (
+                 SELECT ctid AS instance_row, * FROM task_instances WHERE tenant_id = a.tenant AND instance_id = a.instance
+                 OFFSET 0
+             ) i
+             CROSS JOIN LATERAL (SELECT * FROM dag_runs WHERE tenant_id = a.tenant AND run_key = a.run OFFSET 0) r
+             WHERE i.run_key = a.run AND i.state = 'scheduled' AND i.try_number = a.from_try
          ), admitted AS (
              UPDATE task_instances AS i
              SET state = 'queued', try_number = a.to_try, queued_at = $2, wake_at = NULL, ended_at = NULL,
@@ -35,21 +44,16 @@ pub async fn admit_all(
                  reschedules = CASE a.to_try WHEN a.from_try THEN i.reschedules ELSE 0 END,
                  rendered_fields = CASE a.to_try WHEN a.from_try THEN i.rendered_fields END,
                  hostname = NULL, message = NULL
-             FROM a
-             WHERE i.tenant_id = a.tenant AND i.instance_id = a.instance AND i.run_key = a.run
-                 AND i.state = 'scheduled' AND i.try_number = a.from_try
-             RETURNING i.tenant_id, i.instance_id, i.run_key, i.try_number, i.max_tries, i.reschedules, i.first_started_at
+             -- Somebody may have changed it meanwhile: then this waits, and looks again.
+             FROM fit a WHERE i.ctid = a.instance_row AND i.state = 'scheduled' AND i.try_number = a.from_try
+             RETURNING a.*, i.max_tries, i.reschedules, i.first_started_at
          )
          INSERT INTO queue (tenant_id, instance_id, run_key, dag_id, run_id, task_id, map_index, dag_version, try_number,
              max_tries, reschedules, first_started_at, pool, pool_slots, queue, priority, resume, on_execute, clear_number, epoch,
              state)
-         SELECT i.tenant_id, i.instance_id, i.run_key, a.dag_id, r.run_id, a.task_id, a.map_index, a.dag_version,
-             i.try_number, i.max_tries, i.reschedules, i.first_started_at, a.pool, a.pool_slots, a.queue, a.priority,
-             a.resume::json, a.on_execute::json, r.clear_number, r.epoch, 'queued'
-         FROM a
-         JOIN admitted i ON i.tenant_id = a.tenant AND i.instance_id = a.instance AND i.try_number = a.to_try
-         JOIN dag_runs r ON r.tenant_id = i.tenant_id AND r.run_key = i.run_key
-         ORDER BY a.place
+         SELECT tenant, instance, run, dag_id, run_id, task_id, map_index, dag_version, to_try, max_tries, reschedules,
+             first_started_at, pool, pool_slots, queue, priority, resume::json, on_execute::json, clear_number, epoch, 'queued'
+         FROM admitted ORDER BY place
          ON CONFLICT DO NOTHING
          RETURNING instance_id",
     )

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use airlock_core::id::RunKey;
 use airlock_core::state::TaskState;
 use airlock_store::driving::{Move, RunChange};
-use airlock_store::support::batch::{CreateJson, MoveJson, instance_names, to_json};
+use airlock_store::support::batch::{CreateJson, InstanceJson, MoveJson, instance_names, to_json};
 use airlock_store::support::rounds;
 use sqlx::postgres::PgConnection;
 use uuid::Uuid;
@@ -112,25 +112,26 @@ async fn expand(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)])
     Ok(())
 }
 
-/// What moves and may be on the queue, by tenant and instance.
-pub fn on_queue(changes: &[(RunKey, &RunChange)]) -> (Vec<i64>, Vec<Uuid>) {
+/// What moves and may be on the queue.
+pub fn on_queue<'a>(changes: &'a [(RunKey, &'a RunChange)]) -> impl Iterator<Item = InstanceJson> + 'a {
     let holds_slot = |one: &&Move| one.from_states.iter().any(|state| state.is_some_and(TaskState::holds_slot));
-    let moves = changes.iter().flat_map(|(run, change)| change.moves.iter().filter(holds_slot).map(|one| (*run, one)));
-    moves.map(|(run, one)| (run.tenant.0, one.instance)).unzip()
+    changes.iter().flat_map(move |(run, change)| {
+        change.moves.iter().filter(holds_slot).map(|one| InstanceJson::new(*run, one.instance))
+    })
 }
 
 /// Locks what is [`on_queue`], in its order.
 pub async fn lock_queue(connection: &mut PgConnection, changes: &[(RunKey, &RunChange)]) -> Result<()> {
-    let (tenants, instances) = on_queue(changes);
-    if instances.is_empty() {
+    let mut names = on_queue(changes).peekable();
+    if names.peek().is_none() {
         return Ok(());
     }
     sqlx::query(
-        "SELECT FROM unnest($1::bigint[], $2::uuid[]) n (tenant_id, instance_id) JOIN queue q USING (tenant_id, instance_id)
-         ORDER BY tenant_id, instance_id FOR UPDATE OF q",
+        "SELECT FROM json_to_recordset($1::json) AS n (tenant bigint, instance uuid)
+         JOIN queue q ON q.tenant_id = n.tenant AND q.instance_id = n.instance
+         ORDER BY q.tenant_id, q.instance_id FOR UPDATE OF q",
     )
-    .bind(tenants)
-    .bind(instances)
+    .bind(to_json(names)?)
     .execute(connection)
     .await?;
     Ok(())
@@ -147,14 +148,17 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
                  hostname text, final_state text, cause text, try_message text, rendered_fields text, skips text,
                  map_length bigint)
          ), fit AS MATERIALIZED (
-             SELECT m.*, i.try_number, i.queued_at, i.started_at AS old_started_at, i.hostname AS old_hostname,
+             SELECT m.*, i.instance_row, q.queue_row, i.try_number, i.queued_at, i.started_at AS old_started_at, i.hostname AS old_hostname,
                  i.max_tries AS old_max_tries, coalesce(q.fenced_token, q.lease_token) AS lease_token,
                  coalesce(q.late_results, 0) AS late_results
              FROM m
-             -- By name, one after the other, whatever the planner makes of the table's size: this is planned once, maybe while the
-             -- table is small enough to be read as a whole.
-             CROSS JOIN LATERAL (SELECT * FROM task_instances WHERE tenant_id = m.tenant AND instance_id = m.instance OFFSET 0) i
-             LEFT JOIN queue q ON q.tenant_id = i.tenant_id AND q.instance_id = i.instance_id
+             CROSS JOIN LATERAL (
+                 SELECT ctid AS instance_row, * FROM task_instances WHERE tenant_id = m.tenant AND instance_id = m.instance
+                 OFFSET 0
+             ) i
+             LEFT JOIN LATERAL (
+                 SELECT ctid AS queue_row, * FROM queue WHERE tenant_id = m.tenant AND instance_id = m.instance OFFSET 0
+             ) q ON true
              WHERE i.run_key = m.run AND i.try_number = m.from_try AND strpos(m.from_states, ',' || coalesce(i.state, '') || ',') > 0
                  AND (m.token IS NULL OR m.token = q.lease_token)
          ), closed AS (
@@ -167,8 +171,7 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
              ON CONFLICT DO NOTHING
          ), gone AS (
              DELETE FROM queue q USING fit
-             WHERE q.tenant_id = fit.tenant AND q.instance_id = fit.instance
-                 AND coalesce(fit.\"to\", '') NOT IN ('queued', 'running')
+             WHERE q.ctid = fit.queue_row AND coalesce(fit.\"to\", '') NOT IN ('queued', 'running')
          )
          UPDATE task_instances AS i
          SET state = m.\"to\", try_number = m.to_try, max_tries = m.max_tries, wake_at = instant(m.wake_at),
@@ -186,8 +189,7 @@ async fn apply_round(connection: &mut PgConnection, moves: &[(RunKey, &Move)]) -
              skips = CASE WHEN m.final_state IS NULL THEN i.skips ELSE m.skips::json END,
              rendered_fields = coalesce(m.rendered_fields::json, i.rendered_fields),
              map_length = CASE WHEN m.final_state IS NULL THEN i.map_length ELSE m.map_length END
-         FROM fit m
-         WHERE i.tenant_id = m.tenant AND i.instance_id = m.instance
+         FROM fit m WHERE i.ctid = m.instance_row
          RETURNING i.instance_id",
     )
     .bind(to_json(moves.iter().map(|(run, one)| MoveJson::new(*run, one)))?)

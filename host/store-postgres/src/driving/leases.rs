@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use airlock_core::id::{RunKey, TenantId};
 use airlock_store::driving::RestingRun;
+use airlock_store::support::batch::{RunJson, to_json};
 use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgConnection, PgRow};
 use uuid::Uuid;
@@ -64,20 +65,43 @@ pub async fn give_up(connection: &mut PgConnection, key: RunKey) -> Result<()> {
     Ok(())
 }
 
-/// What both statements here read.
-macro_rules! held {
-    () => {
-        "SELECT a.tenant_id, a.run_key
-         FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) n (tenant_id, run_key, epoch)
-         JOIN dag_runs r ON r.tenant_id = n.tenant_id AND r.run_key = n.run_key
-         JOIN active_runs a ON a.tenant_id = r.tenant_id AND a.run_key = r.run_key
-         WHERE a.owner = $4 AND r.epoch = n.epoch"
+/// A run by its names, with what says who holds it.
+macro_rules! active_run {
+    ($tenant:literal, $run:literal) => {
+        concat!(
+            "SELECT r.tenant_id, r.run_key, r.epoch, a.owner FROM dag_runs r, active_runs a
+             WHERE r.tenant_id = ",
+            $tenant,
+            " AND r.run_key = ",
+            $run,
+            " AND a.tenant_id = ",
+            $tenant,
+            " AND a.run_key = ",
+            $run,
+            " OFFSET 0"
+        )
+    };
+}
+pub(super) use active_run;
+
+/// What both statements here are, with and without locks; the first in the order of locks.
+macro_rules! held_runs {
+    ($lock:literal) => {
+        concat!(
+            "SELECT h.tenant_id, h.run_key
+             FROM (
+                 SELECT * FROM json_to_recordset($1::json) AS n (tenant bigint, run bigint, epoch bigint) ORDER BY tenant, run
+             ) n CROSS JOIN LATERAL (",
+            active_run!("n.tenant", "n.run"),
+            $lock,
+            ") h WHERE h.epoch = n.epoch AND h.owner = $2"
+        )
     };
 }
 
 /// Of these runs with their epochs, those that this owner holds at just that epoch.
 pub async fn held(connection: &mut PgConnection, owner: Uuid, runs: &[(RunKey, i64)]) -> Result<HashSet<RunKey>> {
-    fetch(connection, held!(), owner, runs).await
+    fetch(connection, held_runs!(""), owner, runs).await
 }
 
 /// As [`held`], and locks them. A run's lock is that of its row, and after it that of its active row.
@@ -85,8 +109,7 @@ pub async fn lock_held(connection: &mut PgConnection, owner: Uuid, runs: &[(RunK
     if runs.is_empty() {
         return Ok(HashSet::new());
     }
-    let lock = concat!(held!(), " ORDER BY r.tenant_id, r.run_key FOR NO KEY UPDATE OF r, a");
-    fetch(connection, lock, owner, runs).await
+    fetch(connection, held_runs!(" FOR NO KEY UPDATE OF r, a"), owner, runs).await
 }
 
 async fn fetch(
@@ -95,13 +118,8 @@ async fn fetch(
     owner: Uuid,
     runs: &[(RunKey, i64)],
 ) -> Result<HashSet<RunKey>> {
-    let rows = sqlx::query(statement)
-        .bind(runs.iter().map(|(key, _)| key.tenant.0).collect::<Vec<_>>())
-        .bind(runs.iter().map(|(key, _)| key.id).collect::<Vec<_>>())
-        .bind(runs.iter().map(|(_, epoch)| *epoch).collect::<Vec<_>>())
-        .bind(owner)
-        .fetch_all(connection)
-        .await?;
+    let names = to_json(runs.iter().map(|(key, epoch)| RunJson::new(*key, *epoch)))?;
+    let rows = sqlx::query(statement).bind(names).bind(owner).fetch_all(connection).await?;
     rows.iter().map(run_key).collect()
 }
 

@@ -4,13 +4,12 @@ use std::collections::HashSet;
 
 use airlock_core::id::RunKey;
 use airlock_store::driving::{Batch, RunChange};
+use airlock_store::support::batch::{RunChangeJson, to_json};
 use chrono::{DateTime, Utc};
-use sqlx::Postgres;
-use sqlx::postgres::{PgArguments, PgConnection, PgRow};
-use sqlx::query::Query;
+use sqlx::postgres::{PgConnection, PgRow};
 
 use super::changes::on_queue;
-use super::leases::run_key;
+use super::leases::{active_run, run_key};
 use crate::dags::load::{ChangedDags, lock, refresh};
 use crate::deadlines::follow;
 use crate::error::Result;
@@ -36,41 +35,26 @@ pub async fn lock_dags(connection: &mut PgConnection, runs: &[RunKey]) -> Result
     lock(connection, &dags).await
 }
 
-/// What changes in a run, as rows, and what they make of it.
+/// What changes in runs, [`RunChangeJson`] as rows.
 macro_rules! changes {
     () => {
-        "c AS MATERIALIZED (
-             SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::timestamptz[], $5::bigint[], $6::boolean[])
-                 c (tenant_id, run_key, state, at, dag_version, clears)
-         )"
+        "json_to_recordset($1::json) AS (tenant bigint, run bigint, epoch bigint, state text, at bigint, dag_version bigint,
+             clears boolean)"
     };
 }
 
+/// What the changes `c` make of the runs `r`.
 macro_rules! changed_runs {
     () => {
         "UPDATE dag_runs AS r
          SET state = coalesce(c.state, r.state), epoch = r.epoch + CASE WHEN c.state IS NULL THEN 0 ELSE 1 END,
              dag_version = coalesce(c.dag_version, r.dag_version), clear_number = r.clear_number + c.clears::int,
-             updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE c.at END,
-             queued_at = CASE c.state WHEN 'queued' THEN c.at ELSE r.queued_at END,
-             started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, c.at)
+             updated_at = CASE WHEN c.state IS NULL THEN r.updated_at ELSE instant(c.at) END,
+             queued_at = CASE c.state WHEN 'queued' THEN instant(c.at) ELSE r.queued_at END,
+             started_at = CASE c.state WHEN 'queued' THEN NULL WHEN 'running' THEN coalesce(r.started_at, instant(c.at))
                  ELSE r.started_at END,
-             ended_at = CASE WHEN c.state IS NULL THEN r.ended_at WHEN c.state IN ('success', 'failed') THEN c.at END"
+             ended_at = CASE WHEN c.state IS NULL THEN r.ended_at WHEN c.state IN ('success', 'failed') THEN instant(c.at) END"
     };
-}
-
-fn bound<'q>(
-    statement: &'static str,
-    changes: &[(RunKey, &RunChange)],
-    now: DateTime<Utc>,
-) -> Query<'q, Postgres, PgArguments> {
-    sqlx::query(statement)
-        .bind(changes.iter().map(|(key, _)| key.tenant.0).collect::<Vec<_>>())
-        .bind(changes.iter().map(|(key, _)| key.id).collect::<Vec<_>>())
-        .bind(changes.iter().map(|(_, change)| change.run_state.map(|state| state.as_str())).collect::<Vec<_>>())
-        .bind(changes.iter().map(|(_, change)| change.at.unwrap_or(now)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|(_, change)| change.dag_version.map(i64::from)).collect::<Vec<_>>())
-        .bind(changes.iter().map(|(_, change)| change.clears).collect::<Vec<_>>())
 }
 
 /// The runs of a batch that may be changed.
@@ -92,43 +76,45 @@ pub async fn decide(connection: &mut PgConnection, batch: &Batch) -> Result<Deci
         return Ok(decided);
     }
     let changes: Vec<(RunKey, &RunChange)> = batch.changes.iter().map(|(key, _, change)| (*key, change)).collect();
-    let (tenants, instances) = on_queue(&changes);
+    let rows = batch.changes.iter().map(|(key, epoch, change)| RunChangeJson::new(*key, *epoch, change, batch.now));
     // Rows that are locked in a statement may be newer than those that it sees: nothing is read here of what others change but
     // by the run's epoch, which the lock looks at again.
-    let rows = bound(
-        concat!(
-            "WITH ",
-            changes!(),
-            ", held AS MATERIALIZED (
-                 SELECT r.tenant_id, r.run_key
-                 FROM unnest($1::bigint[], $2::bigint[], $7::bigint[]) n (tenant_id, run_key, epoch)
-                 JOIN dag_runs r ON r.tenant_id = n.tenant_id AND r.run_key = n.run_key
-                 JOIN active_runs a ON a.tenant_id = r.tenant_id AND a.run_key = r.run_key
-                 WHERE a.owner = $8 AND r.epoch = n.epoch
-                 ORDER BY r.tenant_id, r.run_key FOR NO KEY UPDATE OF r, a
-             ), queued AS MATERIALIZED (
-                 SELECT FROM unnest($9::bigint[], $10::uuid[]) n (tenant_id, instance_id)
-                 JOIN queue q ON q.tenant_id = n.tenant_id AND q.instance_id = n.instance_id
-                 JOIN held h ON h.tenant_id = q.tenant_id AND h.run_key = q.run_key
-                 ORDER BY q.tenant_id, q.instance_id FOR UPDATE OF q
-             ) ",
-            changed_runs!(),
-            ", last_scheduling_decision = $11
-             FROM c JOIN held h ON h.tenant_id = c.tenant_id AND h.run_key = c.run_key
-             WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key
-             RETURNING r.tenant_id, r.run_key, r.dag_id, (SELECT count(*) FROM queued) AS locked, EXISTS (
+    let rows = sqlx::query(concat!(
+        "WITH c AS MATERIALIZED (
+             SELECT c.*
+             FROM (SELECT * FROM ",
+        changes!(),
+        " ORDER BY tenant, run) c
+             CROSS JOIN LATERAL (",
+        active_run!("c.tenant", "c.run"),
+        " FOR NO KEY UPDATE OF r, a) h
+             WHERE h.epoch = c.epoch AND h.owner = $2
+         ), queued AS MATERIALIZED (
+             SELECT
+             FROM (
+                 SELECT n.* FROM json_to_recordset($3::json) AS n (tenant bigint, run bigint, instance uuid)
+                 JOIN c ON c.tenant = n.tenant AND c.run = n.run
+                 ORDER BY n.tenant, n.instance
+             ) n
+             CROSS JOIN LATERAL (
+                 SELECT FROM queue q WHERE q.tenant_id = n.tenant AND q.instance_id = n.instance FOR UPDATE
+             ) q
+         ) ",
+        changed_runs!(),
+        ", last_scheduling_decision = $4
+         FROM c WHERE r.tenant_id = c.tenant AND r.run_key = c.run
+         RETURNING r.tenant_id, r.run_key, r.dag_id, (SELECT count(*) FROM queued) AS locked, EXISTS (
+             SELECT FROM unnest(ARRAY[",
+        topics_of_run!(),
+        "]) s (topic)
+             CROSS JOIN LATERAL (
                  SELECT FROM triggers t
-                 WHERE t.tenant_id = r.tenant_id AND t.topic IN (",
-            topics_of_run!(),
-            ") AND t.ended_at IS NULL) AS is_awaited"
-        ),
-        &changes,
-        batch.now,
-    )
-    .bind(batch.changes.iter().map(|(_, epoch, _)| *epoch).collect::<Vec<_>>())
+                 WHERE t.tenant_id = r.tenant_id AND t.topic = s.topic AND t.ended_at IS NULL LIMIT 1
+             ) t) AS is_awaited"
+    ))
+    .bind(to_json(rows)?)
     .bind(batch.owner)
-    .bind(tenants)
-    .bind(instances)
+    .bind(to_json(on_queue(&changes))?)
     .bind(batch.now)
     .fetch_all(&mut *connection)
     .await?;
@@ -148,12 +134,15 @@ pub async fn decide(connection: &mut PgConnection, batch: &Batch) -> Result<Deci
 /// [`lock_dags`] if the run's state changes, and then locked the run.
 pub async fn write(connection: &mut PgConnection, key: RunKey, change: &RunChange, now: DateTime<Utc>) -> Result<()> {
     let statement = concat!(
-        "WITH ",
+        "WITH c AS MATERIALIZED (SELECT * FROM ",
         changes!(),
+        ") ",
         changed_runs!(),
-        " FROM c WHERE r.tenant_id = c.tenant_id AND r.run_key = c.run_key RETURNING r.tenant_id, r.run_key, r.dag_id"
+        " FROM c WHERE r.tenant_id = c.tenant AND r.run_key = c.run RETURNING r.tenant_id, r.run_key, r.dag_id"
     );
-    let written = bound(statement, &[(key, change)], now).fetch_all(&mut *connection).await?;
+    // The run is locked: which epoch it has is no question.
+    let row = to_json([RunChangeJson::new(key, 0, change, now)])?;
+    let written = sqlx::query(statement).bind(row).fetch_all(&mut *connection).await?;
     write_states(connection, &[(key, change)], &written).await
 }
 

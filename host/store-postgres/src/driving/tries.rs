@@ -23,7 +23,8 @@ pub async fn reported(store: &PostgresStore, owner: Uuid, limit: u32) -> Result<
          SELECT r.* FROM tenants t CROSS JOIN LATERAL (
              SELECT q.tenant_id, q.run_key, q.instance_id, q.try_number, q.lease_token, q.hostname, q.started_at, q.ended_at,
                  q.result, q.rendered_fields, q.outlet_events, row_number() OVER (ORDER BY q.ended_at) AS place
-             FROM queue q JOIN active_runs a ON a.tenant_id = q.tenant_id AND a.run_key = q.run_key
+             FROM queue q
+             CROSS JOIN LATERAL (SELECT owner FROM active_runs WHERE tenant_id = q.tenant_id AND run_key = q.run_key OFFSET 0) a
              WHERE q.state = 'reported' AND q.tenant_id = t.tenant_id AND a.owner = $1 ORDER BY q.ended_at LIMIT $2
          ) r
          ORDER BY r.place, r.ended_at LIMIT $2",

@@ -39,12 +39,13 @@ pub async fn look(connection: &mut PgConnection, query: &UsageQuery) -> Result<U
     Ok(usage)
 }
 
-/// The tenants are JSON and no array, for which it would be planned each time anew: see `queue::claim`.
+/// What is summed up comes from an index that holds just such rows; its condition must stand here word for word.
 async fn look_at_tenants(connection: &mut PgConnection, query: &UsageQuery, usage: &mut Usage) -> Result<()> {
     let rows = sqlx::query(
         "SELECT t.tenant_id, p.name, p.slots, p.description, p.include_deferred,
-             (SELECT count(*) FROM queue q WHERE q.tenant_id = t.tenant_id) AS tries,
-             (SELECT coalesce(sum(q.pool_slots), 0) FROM queue q WHERE q.tenant_id = p.tenant_id AND q.pool = p.name)::bigint
+             (SELECT count(*) FROM queue q WHERE q.tenant_id = t.tenant_id AND q.pool_slots >= 0) AS tries,
+             (SELECT coalesce(sum(q.pool_slots), 0) FROM queue q
+              WHERE q.tenant_id = p.tenant_id AND q.pool = p.name AND q.pool_slots >= 0)::bigint
              + CASE WHEN p.include_deferred THEN (
                  SELECT coalesce(sum(i.pool_slots), 0) FROM task_instances i
                  WHERE i.tenant_id = p.tenant_id AND i.pool = p.name
@@ -93,7 +94,7 @@ async fn look_at_tasks(connection: &mut PgConnection, query: &UsageQuery, usage:
 pub async fn holders(store: &PostgresStore, tenant: TenantId, pool: &str, limit: u32) -> Result<Vec<Holder>> {
     let rows = sqlx::query(
         "(SELECT dag_id, run_id, task_id, map_index, pool_slots FROM queue
-          WHERE tenant_id = $1 AND pool = $2 ORDER BY position LIMIT $3)
+          WHERE tenant_id = $1 AND pool = $2 AND pool_slots >= 0 ORDER BY position LIMIT $3)
          UNION ALL
          (SELECT r.dag_id, r.run_id, i.task_id, i.map_index, i.pool_slots
           FROM pools p

@@ -24,9 +24,6 @@ pub struct Claim<'a> {
     pub until: DateTime<Utc>,
 }
 
-// Lists of the statements here are JSON and not arrays: the planner counts the elements of an array, and so takes a plan for any
-// array for a worse one than that for the array at hand, and plans each time anew. That costs more than the statements do.
-
 /// Tenants that have work, from one to the next by the index, so that the cost is in tenants and not in queued tries.
 macro_rules! tenants {
     () => {
@@ -65,13 +62,16 @@ macro_rules! take {
              UPDATE queue AS q
              SET state = 'running', worker = $2, hostname = $3, lease_token = gen_random_uuid(), lease_until = $4,
                  started_at = $5, first_started_at = coalesce(q.first_started_at, $5)
-             FROM chosen c WHERE q.tenant_id = c.tenant_id AND q.instance_id = c.instance_id
+             -- Not by a join, which the planner might begin with all of the table. An id belongs to one tenant.
+             WHERE q.tenant_id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM chosen))
+                 AND q.instance_id = ANY (ARRAY(SELECT instance_id FROM chosen))
              RETURNING q.*
          ), started AS (
              UPDATE task_instances AS i
              SET state = 'running', started_at = $5, ended_at = NULL, hostname = $3,
                  first_started_at = coalesce(i.first_started_at, $5)
-             FROM claimed c WHERE i.tenant_id = c.tenant_id AND i.instance_id = c.instance_id
+             WHERE i.tenant_id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM claimed))
+                 AND i.instance_id = ANY (ARRAY(SELECT instance_id FROM claimed))
          ), forgotten AS (
              DELETE FROM xcoms x USING claimed c
              WHERE c.try_number > 1 AND c.first_started_at = c.started_at AND x.tenant_id = c.tenant_id

@@ -40,17 +40,21 @@ async fn accept(connection: &mut PgConnection, reports: &[TryReport]) -> Result<
              SELECT * FROM json_to_recordset($1::json) AS (tenant bigint, instance uuid, token uuid, ended_at bigint,
                  result text, rendered_fields text, outlet_events text)
          ), held AS MATERIALIZED (
-             SELECT q.tenant_id, q.instance_id
-             FROM queue q JOIN report r ON q.tenant_id = r.tenant AND q.instance_id = r.instance
+             SELECT r.*
+             FROM (SELECT * FROM report ORDER BY tenant, instance) r
+             CROSS JOIN LATERAL (
+                 SELECT state, lease_token FROM queue WHERE tenant_id = r.tenant AND instance_id = r.instance
+                 OFFSET 0 FOR NO KEY UPDATE
+             ) q
              WHERE q.lease_token = r.token AND q.state = 'running'
-             ORDER BY q.tenant_id, q.instance_id FOR NO KEY UPDATE OF q
          ), accepted AS (
              UPDATE queue AS q
              SET state = 'reported', ended_at = instant(r.ended_at), result = r.result::json,
                  rendered_fields = r.rendered_fields::json, outlet_events = r.outlet_events::json,
                  lease_until = NULL
-             FROM report r JOIN held h ON h.tenant_id = r.tenant AND h.instance_id = r.instance
-             WHERE q.tenant_id = h.tenant_id AND q.instance_id = h.instance_id AND q.lease_token = r.token
+             FROM held r WHERE q.tenant_id = r.tenant AND q.instance_id = r.instance AND q.lease_token = r.token
+                 AND q.tenant_id = ANY (ARRAY(SELECT DISTINCT tenant FROM held))
+                 AND q.instance_id = ANY (ARRAY(SELECT instance FROM held))
              RETURNING q.lease_token
          ), pushed AS (
              INSERT INTO xcoms (tenant_id, run_key, task_id, map_index, key, value, pushed_at)

@@ -93,15 +93,14 @@ pub fn pool_row(row: &PgRow) -> Result<PoolRow> {
     })
 }
 
-/// Each number from the index that holds just such rows: `queue` for two, and the partial ones of `task_instances`, whose
-/// conditions must stand here word for word.
+/// Each number from a partial index that holds just such rows, whose conditions must stand here word for word.
 async fn pool_use(connection: &mut PgConnection, tenant: TenantId, pool: &str) -> Result<PoolUse> {
     let row = sqlx::query(
         "SELECT
              (SELECT coalesce(sum(pool_slots), 0)::bigint FROM queue
-              WHERE tenant_id = $1 AND pool = $2 AND state = 'queued') AS queued,
+              WHERE tenant_id = $1 AND pool = $2 AND pool_slots >= 0 AND state = 'queued') AS queued,
              (SELECT coalesce(sum(pool_slots), 0)::bigint FROM queue
-              WHERE tenant_id = $1 AND pool = $2 AND state <> 'queued') AS running,
+              WHERE tenant_id = $1 AND pool = $2 AND pool_slots >= 0 AND state <> 'queued') AS running,
              (SELECT coalesce(sum(pool_slots), 0)::bigint FROM task_instances
               WHERE tenant_id = $1 AND pool = $2 AND state IN ('deferred', 'awaiting_input') AND state = 'deferred')
                  AS deferred,

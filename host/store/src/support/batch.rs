@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use airlock_core::callback::CallbackEvent;
 use airlock_core::id::{RunKey, TenantId};
-use airlock_core::state::TaskState;
+use airlock_core::state::{RunState, TaskState};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::storable;
 use crate::callbacks::NewCallback;
-use crate::driving::{Admission, Move, NewInstance, NewTrigger};
+use crate::driving::{Admission, Move, NewInstance, NewTrigger, RunChange};
 use crate::queue::TryReport;
 
 /// A batch as one argument.
@@ -86,6 +86,61 @@ impl<'a> CreateJson<'a> {
             queue: &new.queue,
             priority_weight: new.priority_weight,
             scheduled_at: optional_micros(new.scheduled_at),
+        }
+    }
+}
+
+/// An instance by its names.
+#[derive(Serialize)]
+pub struct InstanceJson {
+    tenant: i64,
+    run: i64,
+    instance: String,
+}
+
+impl InstanceJson {
+    pub fn new(run: RunKey, instance: Uuid) -> Self {
+        Self { tenant: run.tenant.0, run: run.id, instance: hex(instance) }
+    }
+}
+
+/// A run at its epoch.
+#[derive(Serialize)]
+pub struct RunJson {
+    tenant: i64,
+    run: i64,
+    epoch: i64,
+}
+
+impl RunJson {
+    pub fn new(run: RunKey, epoch: i64) -> Self {
+        Self { tenant: run.tenant.0, run: run.id, epoch }
+    }
+}
+
+/// What changes in the row of a run.
+#[derive(Serialize)]
+pub struct RunChangeJson {
+    tenant: i64,
+    run: i64,
+    epoch: i64,
+    state: Option<RunState>,
+    at: i64,
+    dag_version: Option<u32>,
+    clears: bool,
+}
+
+impl RunChangeJson {
+    /// `now` stands in where the change does not say its time.
+    pub fn new(run: RunKey, epoch: i64, change: &RunChange, now: DateTime<Utc>) -> Self {
+        Self {
+            tenant: run.tenant.0,
+            run: run.id,
+            epoch,
+            state: change.run_state,
+            at: micros(change.at.unwrap_or(now)),
+            dag_version: change.dag_version,
+            clears: change.clears,
         }
     }
 }

@@ -1,0 +1,38 @@
+//! What the planner makes of statements on a database that has just been made.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use airlock_store::conformance::throughput::measure;
+use airlock_store_postgres::{PostgresOptions, PostgresStore};
+use sqlx::{Connection, PgConnection};
+
+/// Rows that PostgreSQL has read in this database, by whatever plan, of the tables that every task goes through.
+async fn rows_read(connection: &mut PgConnection) -> i64 {
+    // Sessions add to the statistics when they end.
+    let sessions = "SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while sqlx::query_scalar::<_, i64>(sessions).fetch_one(&mut *connection).await.unwrap() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let read = "SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables
+                WHERE relname IN ('dag_runs', 'active_runs', 'task_instances', 'task_tries', 'queue', 'xcoms')";
+    sqlx::query_scalar(read).fetch_one(connection).await.unwrap()
+}
+
+/// A plan for the first tasks, of which there is one at a time, is used for the batches that follow.
+#[tokio::test]
+async fn a_batch_reads_rows_in_proportion_to_its_size_however_young_the_database_is() {
+    let database = airlock_test_services::postgres().unwrap();
+    let store = PostgresStore::connect(database.url(), &PostgresOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    measure(&store, 1, 10).await;
+    let (size, rounds) = (300, 3);
+    measure(&store, size, rounds).await;
+    store.close().await;
+
+    let mut raw = PgConnection::connect(database.url()).await.unwrap();
+    let read = rows_read(&mut raw).await;
+    let tries = (size * (rounds + 1)) as i64;
+    assert!(read < 40 * tries, "{} rows were read for each of {tries} tries", read / tries);
+    raw.close().await.unwrap();
+}
