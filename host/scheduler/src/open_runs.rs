@@ -19,7 +19,6 @@ impl Scheduler {
         }
         // A DAG that catches up is due again at once, until it is at its limit of runs.
         round.more |= !due_dags.is_empty();
-        self.next_due = self.store.earliest_due().await?;
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use airlock_core::id::{RunKey, TenantId};
 use airlock_core::run::Event;
 use airlock_store::clock::Clock;
+use airlock_store::driving::Work;
 use airlock_store::patience::within;
 use airlock_store::wake::Wake;
 use airlock_store::{Store, StoreError, StoreResult};
@@ -180,18 +181,16 @@ impl Scheduler {
 
         let mut round = Round::default();
         self.load_again(now, &mut round).await?;
+        let mut work = Work::default();
         let is_due = self.next_due.is_some_and(|due| due <= now);
         if timed || cause.runs || is_due {
-            self.open_runs(now, &mut round).await?;
-            self.open_backfills(now, &mut round).await?;
-            self.open_asset_runs(now, &mut round).await?;
-            self.take_runs(now, &mut round).await?;
+            work = self.look(now, &mut round).await?;
         }
         self.adopt_runs(now, &mut round);
         if timed || cause.reports {
             self.take_reports(now, &mut round).await?;
         }
-        if timed || cause.runs {
+        if work.ended_triggers {
             self.take_ended_triggers(now, &mut round).await?;
         }
         if timed {
@@ -212,6 +211,26 @@ impl Scheduler {
             self.rest_runs(now).await?;
         }
         Ok(more)
+    }
+
+    /// Looks for what is found by asking, and opens and takes the runs that there are.
+    async fn look(&mut self, now: DateTime<Utc>, round: &mut Round) -> StoreResult<Work> {
+        let work = self.metrics.work.timed(self.store.work(now)).await?;
+        self.next_due = work.next_due;
+        if work.due_dags {
+            self.open_runs(now, round).await?;
+        }
+        if work.backfills {
+            self.open_backfills(now, round).await?;
+        }
+        if work.asset_turns {
+            self.open_asset_runs(now, round).await?;
+        }
+        let may_have_opened = round.more;
+        if work.runs || may_have_opened {
+            self.take_runs(now, round).await?;
+        }
+        Ok(work)
     }
 
     async fn stop(&mut self) {

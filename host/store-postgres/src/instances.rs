@@ -65,9 +65,12 @@ impl Instances for PostgresStore {
         let rows = sqlx::query(concat!(
             "SELECT ",
             instance_columns!(),
-            " ",
-            instance_tables!(),
-            " WHERE r.tenant_id = $1 AND r.dag_id = $2 AND r.run_id = $3 AND i.task_id = $4 AND i.map_index = $5"
+            " FROM dag_runs r
+              CROSS JOIN LATERAL (
+                  SELECT * FROM task_instances i
+                  WHERE i.tenant_id = r.tenant_id AND i.run_key = r.run_key AND i.task_id = $4 AND i.map_index = $5 OFFSET 0
+              ) i
+              WHERE r.tenant_id = $1 AND r.dag_id = $2 AND r.run_id = $3"
         ))
         .bind(tenant.0)
         .bind(dag_id)

@@ -92,10 +92,13 @@ impl XComs for PostgresStore {
         let rows = sqlx::query(concat!(
             "SELECT ",
             xcom_columns!(),
-            " ",
-            xcom_tables!(),
-            " WHERE r.tenant_id = $1 AND r.dag_id = $2 AND r.run_id = $3 AND x.task_id = $4 AND x.map_index = $5
-                AND x.key = $6"
+            " FROM dag_runs r
+              CROSS JOIN LATERAL (
+                  SELECT * FROM xcoms x
+                  WHERE x.tenant_id = r.tenant_id AND x.run_key = r.run_key AND x.task_id = $4 AND x.map_index = $5
+                      AND x.key = $6 OFFSET 0
+              ) x
+              WHERE r.tenant_id = $1 AND r.dag_id = $2 AND r.run_id = $3"
         ))
         .bind(tenant.0)
         .bind(dag_id)

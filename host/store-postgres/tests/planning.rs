@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use airlock_core::id::TenantId;
 use airlock_store::conformance::throughput::measure;
+use airlock_store::instances::Instances;
+use airlock_store::xcoms::XComs;
 use airlock_store_postgres::{PostgresOptions, PostgresStore};
 use sqlx::{Connection, PgConnection};
 
@@ -34,5 +37,19 @@ async fn a_batch_reads_rows_in_proportion_to_its_size_however_young_the_database
     let read = rows_read(&mut raw).await;
     let tries = (size * (rounds + 1)) as i64;
     assert!(read < 40 * tries, "{} rows were read for each of {tries} tries", read / tries);
+
+    let store = PostgresStore::connect(database.url(), &PostgresOptions::default()).await.unwrap();
+    let looks = 50;
+    for _ in 0..looks {
+        let one = "SELECT tenant_id, dag_id, run_id, task_id FROM task_instances JOIN dag_runs USING (tenant_id, run_key) LIMIT 1";
+        let (tenant, dag_id, run_id, task_id): (i64, String, String, String) =
+            sqlx::query_as(one).fetch_one(&mut raw).await.unwrap();
+        let tenant = TenantId(tenant);
+        assert!(store.instance(tenant, &dag_id, &run_id, &task_id, -1).await.unwrap().is_some());
+        assert!(store.xcom(tenant, &dag_id, &run_id, &task_id, -1, "return_value").await.unwrap().is_none());
+    }
+    store.close().await;
+    let read = rows_read(&mut raw).await - read;
+    assert!(read < 10 * looks, "{} rows were read for each of {looks} looks at one instance", read / looks);
     raw.close().await.unwrap();
 }

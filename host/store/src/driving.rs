@@ -35,6 +35,24 @@ pub struct DueDag {
     pub due: NextRun,
 }
 
+/// What there may be for a scheduler to do, as one look finds it. Mostly there is nothing of most of it, and nobody asks further.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// When the next run of any DAG is due that is not paused and not at its limit of unfinished runs, or the earliest rest of a
+    /// run ends.
+    pub next_due: Option<DateTime<Utc>>,
+    /// For [`Driving::due_dags`].
+    pub due_dags: bool,
+    /// For [`crate::backfills::Backfills::backfill_turns`] and [`crate::backfills::Backfills::complete_backfills`].
+    pub backfills: bool,
+    /// For [`crate::assets::Assets::asset_turns`].
+    pub asset_turns: bool,
+    /// For [`Driving::take_runs`].
+    pub runs: bool,
+    /// For [`crate::triggers::Triggers::ended_triggers`], of whatever run.
+    pub ended_triggers: bool,
+}
+
 /// A run as its driver takes it on.
 #[derive(Clone, Debug)]
 pub struct LoadedRun {
@@ -155,6 +173,9 @@ pub struct Batch {
 
 #[async_trait]
 pub trait Driving: Send + Sync {
+    /// Looks for everything that is found by asking, at once: an idle pass costs nothing else. What is said to be there may be
+    /// gone, or be another scheduler's, when it is asked for; what is not said to be there is not there.
+    async fn work(&self, now: DateTime<Utc>) -> StoreResult<Work>;
     /// DAGs that are not paused, whose next run is due, and that have fewer than `max_active_runs` unfinished runs (queued or
     /// running, of any type), by the due time. A DAG at its limit is left out rather than answered and passed over, so that
     /// catching up on years never floods the queue and never stands in the way of other DAGs.
@@ -164,8 +185,6 @@ pub trait Driving: Send + Sync {
     /// skipped time. A run that has the run id or the logical date already is no error: it is the answer, and the DAG goes on.
     async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>)
     -> StoreResult<Option<RunRow>>;
-    /// The earliest next run of any DAG that is not paused and not at its limit of unfinished runs, or the earliest end of a run's rest.
-    async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>>;
 
     /// Takes runs: queued ones whose time has come, whose DAG is not paused and has fewer than `max_active_runs` running
     /// (they become `running`), and running ones whose lease is over or was given up, but for those that rest

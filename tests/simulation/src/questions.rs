@@ -19,7 +19,7 @@ use airlock_store::dags::{DagFilter, DagRow, DagVersion, Dags, NextRun, PutDag, 
 use airlock_store::deadlines::{DeadlineAlertRow, DeadlineFilter, DeadlineRow, Deadlines};
 use airlock_store::driving::{
     Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RestingRun, RunChange,
-    Usage, UsageQuery,
+    Usage, UsageQuery, Work,
 };
 use airlock_store::health::{Connections, Health, Load, ProcessRow};
 use airlock_store::instances::{InstanceFilter, InstanceRow, Instances, TryRow};
@@ -209,7 +209,7 @@ through_the_line! {
     Driving {
         async fn due_dags(&self, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueDag>>;
         async fn open_run(&self, due: &DueDag, run: Option<&NewRun>, next: Option<&NextRun>) -> StoreResult<Option<RunRow>>;
-        async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>>;
+        async fn work(&self, now: DateTime<Utc>) -> StoreResult<Work>;
         async fn take_runs(&self, owner: Uuid, now: DateTime<Utc>, until: DateTime<Utc>, limit: u32) -> StoreResult<Vec<LoadedRun>>;
         async fn renew_runs(&self, owner: Uuid, until: DateTime<Utc>) -> StoreResult<u64>;
         async fn rest_runs(&self, owner: Uuid, runs: &[RestingRun]) -> StoreResult<u64>;

@@ -6,6 +6,7 @@ use airlock_core::state::{RunState, TaskState};
 use airlock_core::trigger::Trigger;
 use airlock_scheduler::SchedulerOptions;
 use airlock_store::conformance::fixture::{dag, task};
+use chrono::Utc;
 use serde_json::Value;
 
 use crate::world::{World, failure, success};
@@ -57,7 +58,7 @@ async fn a_run_in_which_everything_waits_is_held_by_nobody() {
     world.put(&dag("waits", &["wait"])).await;
     world.trigger("waits", "manual__1").await;
     // The end of its rest is the only thing that is due in this database.
-    world.until(async || world.store.earliest_due().await.unwrap()).await;
+    world.until(async || world.store.work(Utc::now()).await.unwrap().next_due).await;
     let resting = world.run("waits", "manual__1").await;
     assert_eq!(world.instance("waits", "manual__1", "wait").await.state, Some(TaskState::Deferred));
 

@@ -15,13 +15,6 @@ use crate::row::Columns;
 use crate::runs::insert;
 
 pub async fn turns(store: &PostgresStore, limit: u32) -> Result<Vec<AssetTurn>> {
-    // Mostly there is nothing, and then one look-up is all.
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM asset_queue WHERE is_fresh)")
-        .fetch_one(&mut *store.connection().await?)
-        .await?;
-    if !any {
-        return Ok(Vec::new());
-    }
     let mut snapshot = store.snapshot().await?;
     let rows = sqlx::query(
         "SELECT DISTINCT q.tenant_id, q.dag_id
@@ -89,7 +82,7 @@ pub async fn open(store: &PostgresStore, turn: &AssetTurn, run: Option<&NewRun>)
     if taken < turn.queued.len() as u64 {
         return Ok(None);
     }
-    let Some(opened) = insert(&mut transaction, run, turn.row.version.into(), None).await? else { return Ok(None) };
+    let Some(opened) = insert(&mut transaction, run, None).await? else { return Ok(None) };
     follow(&mut transaction, opened.key, dag_id, turn.row.dag.catchup).await?;
     transaction.commit().await?;
     Ok(Some(opened))

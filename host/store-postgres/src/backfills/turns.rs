@@ -4,7 +4,6 @@ use airlock_core::backfill::PassedOver;
 use airlock_core::id::RunKey;
 use airlock_core::run::RunChange;
 use airlock_store::backfills::{Opening, Turn};
-use airlock_store::runs::NewRun;
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnection;
 
@@ -50,8 +49,8 @@ pub async fn open(store: &PostgresStore, turn: &Turn, opening: &Opening<'_>, now
         return Ok(false);
     }
     let (run, reason) = match opening {
-        Opening::Create(run) => match create(&mut transaction, turn, run).await? {
-            Some(key) => (Some(key), None),
+        Opening::Create(run) => match insert(&mut transaction, run, Some((turn.backfill.id, turn.ordinal))).await? {
+            Some(run) => (Some(run.key), None),
             None => (None, Some(PassedOver::InFlight)),
         },
         Opening::Reprocess { run, epoch, change } => {
@@ -75,16 +74,6 @@ pub async fn open(store: &PostgresStore, turn: &Turn, opening: &Opening<'_>, now
     .await?;
     transaction.commit().await?;
     Ok(true)
-}
-
-async fn create(connection: &mut PgConnection, turn: &Turn, run: &NewRun) -> Result<Option<RunKey>> {
-    let version: i64 = sqlx::query_scalar("SELECT version FROM dags WHERE tenant_id = $1 AND dag_id = $2")
-        .bind(turn.backfill.tenant.0)
-        .bind(&turn.backfill.dag_id)
-        .fetch_one(&mut *connection)
-        .await?;
-    let place = Some((turn.backfill.id, turn.ordinal));
-    Ok(insert(connection, run, version, place).await?.map(|run| run.key))
 }
 
 async fn reprocess(

@@ -26,8 +26,8 @@ impl Dags for PostgresStore {
     }
 
     async fn dag(&self, tenant: TenantId, dag_id: &str) -> StoreResult<Option<DagRow>> {
-        let mut snapshot = self.snapshot().await?;
-        Ok(read::get(self, &mut snapshot, tenant, dag_id).await?)
+        // What a version says does not change: mostly it is known, and one look-up is all.
+        Ok(read::get(self, &mut *self.connection().await?, tenant, dag_id).await?)
     }
 
     async fn list_dags(&self, tenant: TenantId, filter: &DagFilter, page: &Page) -> StoreResult<Paged<DagRow>> {

@@ -1,11 +1,15 @@
 //! DAGs as lists show them.
 
+use std::sync::Arc;
+
+use airlock_core::dag::Dag;
 use airlock_core::id::TenantId;
 use airlock_store::dags::{DagFilter, DagRow, NextRun};
 use airlock_store::{Page, Paged};
 use sqlx::postgres::{PgConnection, PgRow};
+use uuid::Uuid;
 
-use super::content::{VersionName, content};
+use super::content::{VersionName, content, find_content};
 use crate::PostgresStore;
 use crate::error::Result;
 use crate::list::{Bound, List, Orders};
@@ -51,10 +55,11 @@ pub async fn get(
         .bind(dag_id)
         .fetch_optional(&mut *connection)
         .await?;
-    match row {
-        Some(row) => Ok(Some(dag_row(store, connection, &row).await?)),
-        None => Ok(None),
-    }
+    let Some(row) = row else { return Ok(None) };
+    // Outside of a snapshot the DAG may have been deleted since, and its versions with it.
+    let version = version(&row)?;
+    let dag = find_content(store, connection, version.name()).await?;
+    dag.map(|dag| with_content(&row, version, dag)).transpose()
 }
 
 pub async fn list(store: &PostgresStore, tenant: TenantId, filter: &DagFilter, page: &Page) -> Result<Paged<DagRow>> {
@@ -114,17 +119,41 @@ fn selected(tenant: TenantId, filter: &DagFilter) -> List {
 }
 
 pub async fn dag_row(store: &PostgresStore, connection: &mut PgConnection, row: &PgRow) -> Result<DagRow> {
-    let tenant = TenantId(row.get("tenant_id")?);
-    let dag_id: String = row.get("dag_id")?;
-    let version = row.number("version")?;
-    let version_id = row.get("version_id")?;
-    let dag = content(store, connection, VersionName { id: version_id, tenant, dag_id: &dag_id, version }).await?;
+    let version = version(row)?;
+    let dag = content(store, connection, version.name()).await?;
+    with_content(row, version, dag)
+}
+
+/// Which version a DAG is at.
+struct AtVersion {
+    id: Uuid,
+    tenant: TenantId,
+    dag_id: String,
+    version: u32,
+}
+
+impl AtVersion {
+    fn name(&self) -> VersionName<'_> {
+        VersionName { id: self.id, tenant: self.tenant, dag_id: &self.dag_id, version: self.version }
+    }
+}
+
+fn version(row: &PgRow) -> Result<AtVersion> {
+    Ok(AtVersion {
+        id: row.get("version_id")?,
+        tenant: TenantId(row.get("tenant_id")?),
+        dag_id: row.get("dag_id")?,
+        version: row.number("version")?,
+    })
+}
+
+fn with_content(row: &PgRow, version: AtVersion, dag: Arc<Dag>) -> Result<DagRow> {
     Ok(DagRow {
-        tenant,
-        dag_id,
+        tenant: version.tenant,
+        dag_id: version.dag_id,
         is_paused: row.get("is_paused")?,
-        version,
-        version_id,
+        version: version.version,
+        version_id: version.id,
         next_run: next_run(row)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,

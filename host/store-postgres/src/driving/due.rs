@@ -11,17 +11,6 @@ use crate::error::Result;
 use crate::runs::{insert, run_row};
 
 pub async fn due_dags(store: &PostgresStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
-    // Mostly there is none, and then one look-up is all.
-    let any: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM dags WHERE NOT is_paused AND next_run_after IS NOT NULL
-             AND unfinished_runs < max_active_runs AND next_run_after <= $1)",
-    )
-    .bind(now)
-    .fetch_one(&mut *store.connection().await?)
-    .await?;
-    if !any {
-        return Ok(Vec::new());
-    }
     let mut snapshot = store.snapshot().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),
@@ -41,19 +30,6 @@ pub async fn due_dags(store: &PostgresStore, now: DateTime<Utc>, limit: u32) -> 
         }
     }
     Ok(due_dags)
-}
-
-pub async fn earliest_due(store: &PostgresStore) -> Result<Option<DateTime<Utc>>> {
-    let earliest: Option<DateTime<Utc>> = sqlx::query_scalar(
-        "SELECT least(
-             (SELECT min(next_run_after) FROM dags
-              WHERE NOT is_paused AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs),
-             (SELECT min(lease_until) FROM active_runs
-              WHERE state = 'running' AND owner IS NULL AND lease_until < 'infinity'))",
-    )
-    .fetch_one(&mut *store.connection().await?)
-    .await?;
-    Ok(earliest)
 }
 
 pub async fn open_run(
@@ -84,7 +60,7 @@ pub async fn open_run(
     .await?
     .rows_affected();
     let opened = match run {
-        Some(run) if moved_on > 0 => match insert(&mut transaction, run, due.row.version.into(), None).await? {
+        Some(run) if moved_on > 0 => match insert(&mut transaction, run, None).await? {
             Some(opened) => Some(opened),
             None => existing(&mut transaction, run).await?,
         },

@@ -23,7 +23,8 @@ pub async fn load_runs(
 ) -> Result<Vec<LoadedRun>> {
     let (tenants, run_keys): (Vec<i64>, Vec<i64>) = keys.iter().map(|key| (key.tenant.0, key.id)).unzip();
     let rows = sqlx::query(
-        "SELECT r.*, v.version_id, t.policy
+        "SELECT r.*, v.version_id, t.policy,
+             EXISTS (SELECT FROM task_instances i WHERE i.tenant_id = r.tenant_id AND i.run_key = r.run_key) AS has_instances
          FROM unnest($1::bigint[], $2::bigint[]) WITH ORDINALITY n (tenant_id, run_key, place)
          JOIN dag_runs r ON r.tenant_id = n.tenant_id AND r.run_key = n.run_key
          JOIN dag_versions v ON v.tenant_id = r.tenant_id AND v.dag_id = r.dag_id AND v.version = r.dag_version
@@ -36,8 +37,10 @@ pub async fn load_runs(
     .await?;
     let mut policies: HashMap<i64, Arc<TenantPolicy>> = HashMap::new();
     let mut loaded = Vec::with_capacity(rows.len());
+    let mut have_instances = false;
     for row in &rows {
         let run = run_row(row)?;
+        have_instances |= row.get::<bool>("has_instances")?;
         let name = VersionName {
             id: row.get("version_id")?,
             tenant: run.key.tenant,
@@ -55,7 +58,10 @@ pub async fn load_runs(
         };
         loaded.push(LoadedRun { run, dag, instances: Vec::new(), policy });
     }
-    load_instances(connection, &tenants, &run_keys, &mut loaded).await?;
+    // Runs that begin have none yet.
+    if have_instances {
+        load_instances(connection, &tenants, &run_keys, &mut loaded).await?;
+    }
     Ok(loaded)
 }
 

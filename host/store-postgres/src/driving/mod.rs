@@ -12,6 +12,7 @@ mod run_states;
 mod take;
 mod tries;
 mod usage;
+mod work;
 
 pub use leases::run_key;
 
@@ -23,7 +24,7 @@ use airlock_store::StoreResult;
 use airlock_store::dags::NextRun;
 use airlock_store::driving::{
     Admission, Batch, Committed, Driving, DueDag, ExpiredTry, Holder, LoadedRun, ReportedTry, RestingRun, RunChange,
-    Usage, UsageQuery,
+    Usage, UsageQuery, Work,
 };
 use airlock_store::runs::{NewRun, RunRow};
 use async_trait::async_trait;
@@ -34,6 +35,9 @@ use crate::PostgresStore;
 
 #[async_trait]
 impl Driving for PostgresStore {
+    async fn work(&self, now: DateTime<Utc>) -> StoreResult<Work> {
+        Ok(work::work(self, now).await?)
+    }
     async fn due_dags(&self, now: DateTime<Utc>, limit: u32) -> StoreResult<Vec<DueDag>> {
         Ok(due::due_dags(self, now, limit).await?)
     }
@@ -44,9 +48,6 @@ impl Driving for PostgresStore {
         next: Option<&NextRun>,
     ) -> StoreResult<Option<RunRow>> {
         Ok(due::open_run(self, due, run, next).await?)
-    }
-    async fn earliest_due(&self) -> StoreResult<Option<DateTime<Utc>>> {
-        Ok(due::earliest_due(self).await?)
     }
 
     async fn take_runs(

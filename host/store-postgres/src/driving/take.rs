@@ -17,9 +17,6 @@ use crate::row::Columns;
 struct Candidate {
     key: RunKey,
     dag_id: String,
-    /// 0 for what belongs to no backfill: that goes first.
-    backfill_ordinal: i64,
-    run_after: DateTime<Utc>,
     /// Or else running, without an owner.
     queued: bool,
 }
@@ -31,17 +28,8 @@ pub async fn take_runs(
     until: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<LoadedRun>> {
-    let mut connection = store.connection().await?;
-    if !any(&mut connection, now).await? {
-        return Ok(Vec::new());
-    }
-    let mut transaction = sqlx::Connection::begin(&mut *connection).await?;
-    let mut taken = startable(&mut transaction, now, limit).await?;
-    taken.extend(backfilled(&mut transaction, now, limit).await?);
-    taken.extend(ownerless(&mut transaction, now, limit).await?);
-    taken.extend(woken(&mut transaction, now, limit).await?);
-    taken.sort_by_key(|candidate| (candidate.backfill_ordinal, candidate.run_after, candidate.key.id));
-    taken.truncate(limit as usize);
+    let mut transaction = store.begin().await?;
+    let taken = candidates(&mut transaction, now, limit).await?;
     if taken.is_empty() {
         return Ok(Vec::new());
     }
@@ -74,135 +62,61 @@ pub async fn take_runs(
     Ok(loaded)
 }
 
-/// Whether there is anything to take: four index look-ups are all that an idle pass costs.
-async fn any(connection: &mut PgConnection, now: DateTime<Utc>) -> Result<bool> {
-    Ok(sqlx::query_scalar(
-        "SELECT EXISTS (SELECT FROM active_runs
-                        WHERE state = 'running' AND (lease_until IS NULL OR lease_until <= $1))
-             OR EXISTS (SELECT FROM triggers t JOIN active_runs a USING (tenant_id, run_key)
-                        WHERE t.ended_at IS NOT NULL AND a.state = 'running' AND a.owner IS NULL)
-             OR EXISTS (SELECT FROM dags
-                        WHERE NOT is_paused AND first_queued IS NOT NULL AND running_runs < max_active_runs
-                            AND first_queued <= $1)
-             OR EXISTS (SELECT FROM backfills b JOIN dags d USING (tenant_id, dag_id)
-                        WHERE b.completed_at IS NULL AND NOT b.is_paused AND b.first_queued IS NOT NULL
-                            AND b.running_runs < b.max_active_runs AND NOT d.is_paused)",
-    )
-    .bind(now)
-    .fetch_one(connection)
-    .await?)
-}
-
-/// Running ones whose lease or rest is over, or that nobody holds.
-async fn ownerless(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
+/// The first runs that can be taken: what belongs to no backfill in order of `run_after`, then slots in theirs.
+///
+/// - `startable`: queued ones that their DAGs have room for. The first of them belong to the DAGs whose first queued run is oldest,
+///   which is the order of the index `dags_to_start`: DAGs that are paused or full are not even seen.
+/// - `backfilled`: queued ones that their backfills have room for. A backfill has few queued runs, whatever it has slots.
+/// - `ownerless`: running ones whose lease or rest is over, or that nobody holds.
+/// - `woken`: those that rest although a wait of theirs has ended.
+///
+/// DAGs and backfills are locked before their runs are looked at, so that two schedulers never fill the same room.
+async fn candidates(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
     let rows = sqlx::query(
-        "SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
-         FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
-         WHERE a.state = 'running' AND (a.lease_until IS NULL OR a.lease_until <= $1)
-         ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED",
-    )
-    .bind(now)
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(candidate).collect()
-}
-
-/// Those that rest although a wait of theirs has ended.
-async fn woken(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
-    let rows = sqlx::query(
-        "SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
-         FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
-         WHERE a.state = 'running' AND a.owner IS NULL AND a.lease_until > $1
-             AND EXISTS (SELECT FROM triggers t
-                         WHERE t.ended_at IS NOT NULL AND t.tenant_id = a.tenant_id AND t.run_key = a.run_key)
-         ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED",
-    )
-    .bind(now)
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(candidate).collect()
-}
-
-/// Queued ones that their DAGs have room for. The first `limit` of them belong to the `limit` DAGs whose first queued run is
-/// oldest, which is the order of the index `dags_to_start`: DAGs that are paused or full are not even seen. The DAGs are locked
-/// before their runs are looked at, so that two schedulers never fill the same room.
-async fn startable(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
-    let rows = sqlx::query(
-        "SELECT tenant_id, dag_id, max_active_runs - running_runs AS room FROM dags
-         WHERE NOT is_paused AND first_queued IS NOT NULL AND running_runs < max_active_runs AND first_queued <= $1
-         ORDER BY first_queued LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-    )
-    .bind(now)
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (mut tenants, mut dag_ids, mut rooms) = (Vec::<i64>::new(), Vec::<String>::new(), Vec::<i64>::new());
-    for row in &rows {
-        tenants.push(row.get("tenant_id")?);
-        dag_ids.push(row.get("dag_id")?);
-        rooms.push(row.get("room")?);
-    }
-    let rows = sqlx::query(
-        "SELECT c.*, true AS queued FROM unnest($1::bigint[], $2::text[], $3::bigint[]) d (tenant_id, dag_id, room)
-         CROSS JOIN LATERAL (
-             SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after
+        "WITH d AS MATERIALIZED (
+             SELECT tenant_id, dag_id, max_active_runs - running_runs AS room FROM dags
+             WHERE NOT is_paused AND first_queued IS NOT NULL AND running_runs < max_active_runs AND first_queued <= $1
+             ORDER BY first_queued LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED
+         ), startable AS MATERIALIZED (
+             SELECT c.*, true AS queued FROM d
+             CROSS JOIN LATERAL (
+                 SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after
+                 FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
+                 WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id AND a.state = 'queued' AND a.run_after <= $1
+                     AND a.backfill_id IS NULL
+                 ORDER BY a.run_after, a.run_key LIMIT least(d.room, $2) FOR NO KEY UPDATE OF r, a SKIP LOCKED
+             ) c
+         ), b AS MATERIALIZED (
+             SELECT b.tenant_id, b.backfill_id, b.max_active_runs - b.running_runs AS room
+             FROM backfills b JOIN dags d USING (tenant_id, dag_id)
+             WHERE b.completed_at IS NULL AND NOT b.is_paused AND b.first_queued IS NOT NULL
+                 AND b.running_runs < b.max_active_runs AND NOT d.is_paused
+             ORDER BY b.first_queued LIMIT $2 FOR NO KEY UPDATE OF d, b SKIP LOCKED
+         ), backfilled AS MATERIALIZED (
+             SELECT c.*, true AS queued FROM b
+             CROSS JOIN LATERAL (
+                 SELECT a.tenant_id, a.run_key, a.dag_id, a.backfill_ordinal, a.run_after
+                 FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
+                 WHERE a.tenant_id = b.tenant_id AND a.backfill_id = b.backfill_id AND a.state = 'queued' AND a.run_after <= $1
+                 ORDER BY a.backfill_ordinal LIMIT least(b.room, $2) FOR NO KEY UPDATE OF r, a SKIP LOCKED
+             ) c
+         ), ownerless AS MATERIALIZED (
+             SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
              FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
-             WHERE a.tenant_id = d.tenant_id AND a.dag_id = d.dag_id AND a.state = 'queued' AND a.run_after <= $4
-                 AND a.backfill_id IS NULL
-             ORDER BY a.run_after, a.run_key LIMIT least(d.room, $5) FOR NO KEY UPDATE OF r, a SKIP LOCKED
-         ) c
-         ORDER BY c.run_after, c.run_key LIMIT $5",
-    )
-    .bind(tenants)
-    .bind(dag_ids)
-    .bind(rooms)
-    .bind(now)
-    .bind(i64::from(limit))
-    .fetch_all(connection)
-    .await?;
-    rows.iter().map(candidate).collect()
-}
-
-/// Queued ones that their backfills have room for, with their DAGs and backfills locked first. A backfill has few queued runs,
-/// whatever it has slots.
-async fn backfilled(connection: &mut PgConnection, now: DateTime<Utc>, limit: u32) -> Result<Vec<Candidate>> {
-    let rows = sqlx::query(
-        "SELECT b.tenant_id, b.backfill_id, b.max_active_runs - b.running_runs AS room
-         FROM backfills b JOIN dags d USING (tenant_id, dag_id)
-         WHERE b.completed_at IS NULL AND NOT b.is_paused AND b.first_queued IS NOT NULL
-             AND b.running_runs < b.max_active_runs AND NOT d.is_paused
-         ORDER BY b.first_queued LIMIT $1 FOR NO KEY UPDATE OF d, b SKIP LOCKED",
-    )
-    .bind(i64::from(limit))
-    .fetch_all(&mut *connection)
-    .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let (mut tenants, mut backfills, mut rooms) = (Vec::<i64>::new(), Vec::<i64>::new(), Vec::<i64>::new());
-    for row in &rows {
-        tenants.push(row.get("tenant_id")?);
-        backfills.push(row.get("backfill_id")?);
-        rooms.push(row.get("room")?);
-    }
-    let rows = sqlx::query(
-        "SELECT c.*, true AS queued FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) b (tenant_id, backfill_id, room)
-         CROSS JOIN LATERAL (
-             SELECT a.tenant_id, a.run_key, a.dag_id, a.backfill_ordinal, a.run_after
+             WHERE a.state = 'running' AND (a.lease_until IS NULL OR a.lease_until <= $1)
+             ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED
+         ), woken AS MATERIALIZED (
+             SELECT a.tenant_id, a.run_key, a.dag_id, 0::bigint AS backfill_ordinal, a.run_after, false AS queued
              FROM active_runs a JOIN dag_runs r USING (tenant_id, run_key)
-             WHERE a.tenant_id = b.tenant_id AND a.backfill_id = b.backfill_id AND a.state = 'queued' AND a.run_after <= $4
-             ORDER BY a.backfill_ordinal LIMIT least(b.room, $5) FOR NO KEY UPDATE OF r, a SKIP LOCKED
-         ) c
-         ORDER BY c.backfill_ordinal, c.run_after LIMIT $5",
+             WHERE a.state = 'running' AND a.owner IS NULL AND a.lease_until > $1
+                 AND EXISTS (SELECT FROM triggers t
+                             WHERE t.ended_at IS NOT NULL AND t.tenant_id = a.tenant_id AND t.run_key = a.run_key)
+             ORDER BY a.run_after, a.run_key LIMIT $2 FOR NO KEY UPDATE OF r, a SKIP LOCKED
+         )
+         SELECT * FROM startable UNION ALL SELECT * FROM backfilled UNION ALL
+         SELECT * FROM ownerless UNION ALL SELECT * FROM woken
+         ORDER BY backfill_ordinal, run_after, run_key LIMIT $2",
     )
-    .bind(tenants)
-    .bind(backfills)
-    .bind(rooms)
     .bind(now)
     .bind(i64::from(limit))
     .fetch_all(connection)
@@ -211,11 +125,5 @@ async fn backfilled(connection: &mut PgConnection, now: DateTime<Utc>, limit: u3
 }
 
 fn candidate(row: &PgRow) -> Result<Candidate> {
-    Ok(Candidate {
-        key: run_key(row)?,
-        dag_id: row.get("dag_id")?,
-        backfill_ordinal: row.get("backfill_ordinal")?,
-        run_after: row.get("run_after")?,
-        queued: row.get("queued")?,
-    })
+    Ok(Candidate { key: run_key(row)?, dag_id: row.get("dag_id")?, queued: row.get("queued")? })
 }

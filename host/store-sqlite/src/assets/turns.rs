@@ -16,13 +16,6 @@ use crate::{SqliteStore, begin};
 
 pub async fn turns(store: &SqliteStore, limit: u32) -> Result<Vec<AssetTurn>> {
     let mut reader = store.reader().await;
-    // Mostly there is nothing, and then one look-up is all.
-    let any: bool = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM asset_queue WHERE is_fresh = 1)")
-        .fetch_one(&mut *reader)
-        .await?;
-    if !any {
-        return Ok(Vec::new());
-    }
     let mut snapshot = reader.begin().await?;
     let rows = sqlx::query(
         "SELECT DISTINCT q.tenant_id, q.dag_id

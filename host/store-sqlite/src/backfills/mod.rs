@@ -67,17 +67,6 @@ impl Backfills for SqliteStore {
     }
 
     async fn complete_backfills(&self, now: DateTime<Utc>) -> StoreResult<u64> {
-        // A reader looks first: that is all that an idle pass costs.
-        let any: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT 1 FROM backfills
-                            WHERE completed_at IS NULL AND next_slot IS NULL AND unfinished_runs = 0)",
-        )
-        .fetch_one(&mut *self.reader().await)
-        .await
-        .map_err(Failure::from)?;
-        if !any {
-            return Ok(0);
-        }
         let update = sqlx::query(
             "UPDATE backfills SET completed_at = ?1, updated_at = ?1
              WHERE completed_at IS NULL AND next_slot IS NULL AND unfinished_runs = 0",

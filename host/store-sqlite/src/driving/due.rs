@@ -6,26 +6,14 @@ use airlock_store::runs::{NewRun, RunRow};
 use chrono::{DateTime, Utc};
 use sqlx::Connection;
 
-use super::leases::ENDLESS;
 use crate::dags::{DAG_COLUMNS_FROM, dag_row};
 use crate::error::Result;
-use crate::row::{instant, micros};
+use crate::row::micros;
 use crate::runs::{insert, run_row};
 use crate::{SqliteStore, begin};
 
 pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Result<Vec<DueDag>> {
     let mut reader = store.reader().await;
-    // Mostly there is none, and then one look-up is all.
-    let any: bool = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM dags WHERE is_paused = 0 AND next_run_after IS NOT NULL
-             AND unfinished_runs < max_active_runs AND next_run_after <= ?1)",
-    )
-    .bind(micros(now))
-    .fetch_one(&mut *reader)
-    .await?;
-    if !any {
-        return Ok(Vec::new());
-    }
     let mut snapshot = reader.begin().await?;
     let rows = sqlx::query(concat!(
         DAG_COLUMNS_FROM!(),
@@ -45,21 +33,6 @@ pub async fn due_dags(store: &SqliteStore, now: DateTime<Utc>, limit: u32) -> Re
         }
     }
     Ok(due_dags)
-}
-
-pub async fn earliest_due(store: &SqliteStore) -> Result<Option<DateTime<Utc>>> {
-    let earliest: Option<i64> = sqlx::query_scalar(
-        "SELECT min(due) FROM (
-             SELECT min(next_run_after) AS due FROM dags
-             WHERE is_paused = 0 AND next_run_after IS NOT NULL AND unfinished_runs < max_active_runs
-             UNION ALL
-             SELECT min(lease_until) FROM active_runs
-             WHERE state = 'running' AND owner IS NULL AND lease_until > 0 AND lease_until < ?1)",
-    )
-    .bind(ENDLESS)
-    .fetch_one(&mut *store.reader().await)
-    .await?;
-    earliest.map(instant).transpose()
 }
 
 pub async fn open_run(

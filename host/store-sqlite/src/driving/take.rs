@@ -29,9 +29,6 @@ pub async fn take_runs(
     until: DateTime<Utc>,
     limit: u32,
 ) -> Result<Vec<LoadedRun>> {
-    if !any(&mut *store.reader().await, now).await? {
-        return Ok(Vec::new());
-    }
     let mut writer = store.writer().await;
     let mut transaction = begin(&mut writer).await?;
     let taken = candidates(&mut transaction, now, limit).await?;
@@ -62,23 +59,6 @@ pub async fn take_runs(
     let loaded = load_runs(store, &mut transaction, &keys).await?;
     transaction.commit().await?;
     Ok(loaded)
-}
-
-/// Whether there is anything to take: four index look-ups in one statement of a reader are all that an idle pass costs.
-async fn any(reader: &mut SqliteConnection, now: DateTime<Utc>) -> Result<bool> {
-    let any = sqlx::query_scalar(
-        "SELECT EXISTS (SELECT 1 FROM active_runs WHERE state = 'running' AND lease_until <= ?1)
-             OR EXISTS (SELECT 1 FROM triggers t
-                        CROSS JOIN active_runs a ON a.tenant_id = t.tenant_id AND a.run_key = t.run_key
-                        WHERE t.ended_at IS NOT NULL AND a.state = 'running' AND a.owner IS NULL)
-             OR EXISTS (SELECT 1 FROM dags
-                        WHERE is_paused = 0 AND first_queued IS NOT NULL AND running_runs < max_active_runs
-                            AND first_queued <= ?1)
-             OR EXISTS (SELECT 1 FROM backfills b JOIN dags d ON d.tenant_id = b.tenant_id AND d.dag_id = b.dag_id
-                        WHERE b.completed_at IS NULL AND b.is_paused = 0 AND b.first_queued IS NOT NULL
-                            AND b.running_runs < b.max_active_runs AND d.is_paused = 0)",
-    );
-    Ok(any.bind(micros(now)).fetch_one(reader).await?)
 }
 
 /// The first runs that can be taken: what belongs to no backfill in order of `run_after`, then slots in theirs.

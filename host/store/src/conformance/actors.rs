@@ -27,7 +27,10 @@ impl<'a> Driver<'a> {
 
     /// Takes all that can be taken, with leases of a minute.
     pub async fn take(&self, seconds: i64) -> Vec<LoadedRun> {
-        self.store.take_runs(self.owner, at(seconds), at(seconds + 60), 100).await.unwrap()
+        let work = self.store.work(at(seconds)).await.unwrap();
+        let taken = self.store.take_runs(self.owner, at(seconds), at(seconds + 60), 100).await.unwrap();
+        assert!(work.runs || taken.is_empty(), "what nobody is told of is not there");
+        taken
     }
 
     pub async fn commit(&self, changes: Vec<(RunKey, i64, RunChange)>, seconds: i64) -> Committed {

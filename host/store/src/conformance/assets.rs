@@ -59,6 +59,7 @@ fn following(turn: &AssetTurn, run_id: &str) -> NewRun {
 }
 
 async fn only_turn(store: &dyn Store) -> AssetTurn {
+    assert!(store.work(at(0)).await.unwrap().asset_turns);
     let mut turns = store.asset_turns(10).await.unwrap();
     assert_eq!(turns.len(), 1);
     turns.pop().unwrap()
@@ -141,6 +142,7 @@ pub async fn a_run_follows_from_its_events_once(store: &dyn Store) {
     assert_eq!((turn.row.dag_id.as_str(), turn.queued.len()), ("reader", 1));
     assert_eq!(store.open_asset_run(&turn, None).await.unwrap(), None);
     assert!(store.asset_turns(10).await.unwrap().is_empty(), "it has been looked at");
+    assert!(!store.work(at(0)).await.unwrap().asset_turns);
     post(store, tenant, "b", 20).await;
     let stale = only_turn(store).await;
     post(store, tenant, "a", 30).await;

@@ -59,7 +59,9 @@ fn run_of_slot(turn: &Turn) -> NewRun {
 async fn open_all(store: &dyn Store) -> usize {
     let mut opened = 0;
     loop {
+        let work = store.work(at(1_000)).await.unwrap();
         let turns = store.backfill_turns(10).await.unwrap();
+        assert!(work.backfills || turns.is_empty(), "what nobody is told of is not there");
         for turn in &turns {
             assert!(store.open_slot(turn, &Opening::Create(&run_of_slot(turn)), at(1_000)).await.unwrap());
             opened += 1;
@@ -175,7 +177,9 @@ pub async fn backfilled_runs_start_within_their_own_limit_and_last(store: &dyn S
     let last = take(store, &driver).await;
     assert_eq!(run_ids(&last), "b4");
     driver.finish(&last[0].run, RunState::Success, 1_007).await;
+    assert!(store.work(at(1_008)).await.unwrap().backfills);
     assert_eq!(store.complete_backfills(at(1_008)).await.unwrap(), 1);
+    assert!(!store.work(at(1_008)).await.unwrap().backfills);
     let completed = store.backfill(tenant, backfill.id).await.unwrap().unwrap();
     assert_eq!((completed.completed_at, completed.updated_at), (Some(at(1_008)), at(1_008)));
     assert!(!store.set_backfill_paused(tenant, backfill.id, true, at(1_009)).await.unwrap());

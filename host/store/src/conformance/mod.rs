@@ -126,6 +126,7 @@ macro_rules! conformance {
             ]
             taking: [
                 due_dags_are_found_by_their_time,
+                a_look_finds_what_there_is_to_do,
                 a_dag_at_its_limit_is_not_due,
                 a_run_knows_what_came_before_it,
                 a_due_run_is_opened_by_one_scheduler_only,

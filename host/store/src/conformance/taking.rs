@@ -7,13 +7,14 @@ use airlock_core::id::{RunKey, TenantId};
 use airlock_core::limits::TenantPolicy;
 use airlock_core::run::Past;
 use airlock_core::state::{RunState, RunType, TaskState};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::actors::Driver;
 use super::fixture::{admission, at, dag, move_to, new_run, put_dag, run_ids, run_of, tenant};
 use crate::Store;
 use crate::dags::NextRun;
-use crate::driving::{Committed, RestingRun, RunChange, UsageQuery};
+use crate::driving::{Committed, RestingRun, RunChange, UsageQuery, Work};
 use crate::runs::NewRun;
 
 fn next(seconds: i64) -> NextRun {
@@ -30,16 +31,20 @@ fn scheduled(tenant: TenantId, dag_id: &str, due: &NextRun) -> NewRun {
     }
 }
 
+async fn next_due(store: &dyn Store) -> Option<DateTime<Utc>> {
+    store.work(at(0)).await.unwrap().next_due
+}
+
 pub async fn due_dags_are_found_by_their_time(store: &dyn Store) {
     let (acme, beta) = (tenant(store, "acme").await, tenant(store, "beta").await);
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
     for (tenant, dag_id, due) in [(acme, "late", 90), (beta, "soon", 30), (acme, "soon", 20), (acme, "paused", 10)] {
         put_dag(store, tenant, &dag(dag_id, &["load"])).await;
         store.set_next_run(tenant, dag_id, 1, Some(&next(due))).await.unwrap();
     }
     put_dag(store, acme, &dag("never", &[])).await;
     store.set_dag_paused(acme, "paused", true).await.unwrap();
-    assert_eq!(store.earliest_due().await.unwrap(), Some(at(20)));
+    assert_eq!(next_due(store).await, Some(at(20)));
     let due = async |seconds, limit| {
         let due = store.due_dags(at(seconds), limit).await.unwrap();
         due.into_iter().map(|due| (due.row.tenant, due.row.dag_id, due.due)).collect::<Vec<_>>()
@@ -49,6 +54,37 @@ pub async fn due_dags_are_found_by_their_time(store: &dyn Store) {
     assert_eq!(due(99, 1).await, [(acme, "soon".to_owned(), next(20))]);
     let found = store.due_dags(at(20), 9).await.unwrap().pop().unwrap();
     assert_eq!((found.row.version, found.row.dag.tasks.len(), found.row.next_run), (1, 1, Some(next(20))));
+}
+
+pub async fn a_look_finds_what_there_is_to_do(store: &dyn Store) {
+    let tenant = tenant(store, "acme").await;
+    let look = async |seconds| store.work(at(seconds)).await.unwrap();
+    assert_eq!(look(99).await, Work::default(), "an empty database");
+    put_dag(store, tenant, &dag("sales", &["load"])).await;
+    store.set_next_run(tenant, "sales", 1, Some(&next(20))).await.unwrap();
+    let later = Work { next_due: Some(at(20)), ..Work::default() };
+    assert_eq!(look(19).await, later);
+    assert_eq!(look(20).await, Work { due_dags: true, ..later });
+    store.set_next_run(tenant, "sales", 1, None).await.unwrap();
+
+    // Queued, held, resting, with the end of a wait, and nobody's.
+    let run = NewRun { run_after: at(10), ..new_run(tenant, "sales", "one") };
+    store.create_run(&run).await.unwrap();
+    assert_eq!(look(9).await, Work::default(), "it is not its time");
+    assert_eq!(look(10).await, Work { runs: true, ..Work::default() });
+    store.set_dag_paused(tenant, "sales", true).await.unwrap();
+    assert_eq!(look(10).await, Work::default());
+    store.set_dag_paused(tenant, "sales", false).await.unwrap();
+    let driver = Driver::new(store);
+    let (run, _) = driver.start(10).await;
+    assert_eq!(look(11).await, Work::default(), "somebody drives it");
+    assert_eq!(look(99).await, Work { runs: true, ..Work::default() }, "its lease is over");
+    let resting = RestingRun { key: run.key, epoch: run.epoch, until: Some(at(500)) };
+    assert_eq!(store.rest_runs(driver.owner, &[resting]).await.unwrap(), 1);
+    assert_eq!(look(99).await, Work { next_due: Some(at(500)), ..Work::default() });
+    assert_eq!(look(500).await, Work { next_due: Some(at(500)), runs: true, ..Work::default() });
+    assert!(store.intervene(run.key, run.epoch, &RunChange::default()).await.unwrap());
+    assert_eq!(look(12).await, Work { runs: true, ..Work::default() });
 }
 
 pub async fn a_dag_at_its_limit_is_not_due(store: &dyn Store) {
@@ -61,10 +97,10 @@ pub async fn a_dag_at_its_limit_is_not_due(store: &dyn Store) {
     let (run, _) = driver.start(1).await;
     store.create_run(&new_run(tenant, "narrow", "manual__2")).await.unwrap();
     assert!(store.due_dags(at(99), 9).await.unwrap().is_empty(), "a queued run counts as a running one does");
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
     driver.finish(&run, RunState::Success, 2).await;
     assert_eq!(store.due_dags(at(99), 9).await.unwrap().len(), 1);
-    assert_eq!(store.earliest_due().await.unwrap(), Some(at(10)));
+    assert_eq!(next_due(store).await, Some(at(10)));
 }
 
 pub async fn a_run_knows_what_came_before_it(store: &dyn Store) {
@@ -116,7 +152,7 @@ pub async fn a_due_run_is_opened_by_one_scheduler_only(store: &dyn Store) {
     let opened = store.open_run(&due, Some(&run), Some(&next(20))).await.unwrap().unwrap();
     assert_eq!((opened.run_type, opened.state, opened.dag_version), (RunType::Scheduled, RunState::Queued, 1));
     assert_eq!(store.open_run(&due, Some(&run), Some(&next(20))).await.unwrap(), None, "somebody else was first");
-    assert_eq!(store.earliest_due().await.unwrap(), Some(at(20)));
+    assert_eq!(next_due(store).await, Some(at(20)));
 
     // The run of that time exists already, by another name: its DAG goes on all the same.
     let manual = NewRun { logical_date: Some(at(20)), ..new_run(tenant, "sales", "manual__20") };
@@ -127,7 +163,7 @@ pub async fn a_due_run_is_opened_by_one_scheduler_only(store: &dyn Store) {
 
     let due = store.due_dags(at(30), 9).await.unwrap().pop().unwrap();
     assert_eq!(store.open_run(&due, None, None).await.unwrap(), None, "a time that is skipped");
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
 
     // A new version or a pause in between, and what was decided before it is void.
     store.set_next_run(tenant, "sales", 1, Some(&next(40))).await.unwrap();
@@ -138,7 +174,7 @@ pub async fn a_due_run_is_opened_by_one_scheduler_only(store: &dyn Store) {
     store.set_dag_paused(tenant, "sales", false).await.unwrap();
     put_dag(store, tenant, &dag("sales", &["load", "check"])).await;
     assert_eq!(store.open_run(&due, Some(&run), None).await.unwrap(), None);
-    assert_eq!(store.earliest_due().await.unwrap(), Some(at(40)));
+    assert_eq!(next_due(store).await, Some(at(40)));
 }
 
 pub async fn runs_are_taken_in_order_and_within_their_dags_limits(store: &dyn Store) {
@@ -246,20 +282,20 @@ pub async fn a_run_that_rests_is_taken_when_its_time_comes(store: &dyn Store) {
     };
     assert_eq!(rest(second.owner, run.epoch, Some(500)).await, 0, "it is another's");
     assert_eq!(rest(first.owner, run.epoch - 1, Some(500)).await, 0, "it has changed since");
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
     assert_eq!(rest(first.owner, run.epoch, Some(500)).await, 1);
-    assert_eq!(store.earliest_due().await.unwrap(), Some(at(500)));
+    assert_eq!(next_due(store).await, Some(at(500)));
     assert_eq!(store.renew_runs(first.owner, at(900)).await.unwrap(), 0, "it costs no renewal");
     assert!(second.take(499).await.is_empty(), "the lease would have been until 61");
     let taken = second.take(500).await.pop().expect("it is time");
     assert!(taken.run.epoch > run.epoch);
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
 
     // Without an end, only what comes from outside wakes it.
     let run = taken.run;
     let endless = RestingRun { key: run.key, epoch: run.epoch, until: None };
     assert_eq!(store.rest_runs(second.owner, &[endless]).await.unwrap(), 1);
-    assert_eq!(store.earliest_due().await.unwrap(), None);
+    assert_eq!(next_due(store).await, None);
     assert!(second.take(99_999_999).await.is_empty());
     assert!(store.intervene(run.key, run.epoch, &RunChange::default()).await.unwrap());
     assert_eq!(run_ids(&first.take(501).await), "one");

@@ -111,12 +111,14 @@ pub async fn a_trigger_is_looked_at_until_it_fires_once(store: &dyn Store) {
     let third = claim(store, 92).await.pop().expect("it is time again");
     assert_eq!((third.looks, third.troubles), (1, 1), "trouble is no look");
     assert!(store.ended_triggers(driver.owner, 9).await.unwrap().is_empty());
+    assert!(!store.work(at(93)).await.unwrap().ended_triggers);
     assert!(store.conclude_look(&look(&third, 93, LookOutcome::Over(fired()))).await.unwrap());
     assert!(claim(store, 1_000).await.is_empty(), "nobody looks any more");
 
     let ended =
         EndedTrigger { run: run.key, instance: instances[0].id, try_number: instances[0].try_number, event: fired() };
     assert_eq!(store.ended_triggers(driver.owner, 9).await.unwrap(), [ended]);
+    assert!(store.work(at(93)).await.unwrap().ended_triggers);
     assert_eq!(store.ended_triggers(uuid::Uuid::new_v4(), 9).await.unwrap(), [], "the run is another's");
     driver.reschedule(&run, instances[0].id, 94).await;
     assert_eq!(store.ended_triggers(driver.owner, 9).await.unwrap(), [], "it goes with the wait");
