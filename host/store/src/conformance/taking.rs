@@ -67,7 +67,7 @@ pub async fn a_look_finds_what_there_is_to_do(store: &dyn Store) {
     assert_eq!(look(20).await, Work { due_dags: true, ..later });
     store.set_next_run(tenant, "sales", 1, None).await.unwrap();
 
-    // Queued, held, resting, with the end of a wait, and nobody's.
+    // Queued, held, resting, and nobody's.
     let run = NewRun { run_after: at(10), ..new_run(tenant, "sales", "one") };
     store.create_run(&run).await.unwrap();
     assert_eq!(look(9).await, Work::default(), "it is not its time");
