@@ -100,6 +100,9 @@ fn session(connect: PgConnectOptions, options: &PostgresOptions) -> PgConnectOpt
         ("jit", "off"),
         // A plan that reads a table as a whole, because it was nearly empty, would stay while it grows.
         ("enable_seqscan", "off"),
+        // A bitmap is made from all entries of an index, also those of rows that are gone, and never marks them as such: of the
+        // queue those are most, until the next vacuum.
+        ("enable_bitmapscan", "off"),
         ("idle_in_transaction_session_timeout", idle.as_str()),
         // A machine that is gone says no goodbye, and its locks stay until the server has noticed.
         ("tcp_keepalives_idle", "10"),

@@ -53,3 +53,22 @@ async fn a_batch_reads_rows_in_proportion_to_its_size_however_young_the_database
     assert!(read < 10 * looks, "{} rows were read for each of {looks} looks at one instance", read / looks);
     raw.close().await.unwrap();
 }
+
+/// Rows leave the queue as fast as they come, and what they leave in its indexes is there until the next vacuum.
+#[tokio::test]
+async fn what_has_left_the_queue_is_not_read_again_and_again() {
+    let database = airlock_test_services::postgres().unwrap();
+    let store = PostgresStore::connect(database.url(), &PostgresOptions::default()).await.unwrap();
+    store.migrate().await.unwrap();
+    let (size, rounds) = (10, 150);
+    measure(&store, size, rounds).await;
+    store.close().await;
+
+    let mut raw = PgConnection::connect(database.url()).await.unwrap();
+    let entries = "SELECT sum(idx_tup_read)::bigint FROM pg_stat_user_indexes WHERE relname = 'queue'";
+    rows_read(&mut raw).await;
+    let read: i64 = sqlx::query_scalar(entries).fetch_one(&mut raw).await.unwrap();
+    let tries = (size * rounds) as i64;
+    assert!(read < 60 * tries, "{} entries of indexes were read for each of {tries} tries", read / tries);
+    raw.close().await.unwrap();
+}

@@ -46,13 +46,13 @@ macro_rules! tenants {
 macro_rules! take {
     () => {
         ", chosen AS MATERIALIZED (
-             SELECT c.tenant_id, c.instance_id
+             SELECT c.place
              FROM shares s
              CROSS JOIN LATERAL (
-                 SELECT q.tenant_id, q.instance_id
+                 SELECT q.place
                  FROM jsonb_array_elements_text($1) n (queue)
                  CROSS JOIN LATERAL (
-                     SELECT c.tenant_id, c.instance_id, c.priority, c.position FROM queue c
+                     SELECT c.ctid AS place, c.priority, c.position FROM queue c
                      WHERE c.state = 'queued' AND c.queue = n.queue AND c.tenant_id = s.tenant_id
                      ORDER BY c.priority DESC, c.position LIMIT s.share FOR UPDATE SKIP LOCKED
                  ) q
@@ -62,9 +62,8 @@ macro_rules! take {
              UPDATE queue AS q
              SET state = 'running', worker = $2, hostname = $3, lease_token = gen_random_uuid(), lease_until = $4,
                  started_at = $5, first_started_at = coalesce(q.first_started_at, $5)
-             -- Not by a join, which the planner might begin with all of the table. An id belongs to one tenant.
-             WHERE q.tenant_id = ANY (ARRAY(SELECT DISTINCT tenant_id FROM chosen))
-                 AND q.instance_id = ANY (ARRAY(SELECT instance_id FROM chosen))
+             -- By their places, because they are locked: any other plan may go through what has left the queue lately.
+             WHERE q.ctid = ANY (ARRAY(SELECT place FROM chosen))
              RETURNING q.*
          ), started AS (
              UPDATE task_instances AS i
