@@ -177,7 +177,10 @@ async fn runs_stand_for_partitions(database: Database) -> Result<()> {
 
     let clear = json!({ "dry_run": false, "partition_key": "2025-12-31" });
     let cleared = api.post("/api/v2/dags/parts/clearDagRuns", &clear).await?;
-    assert_eq!((&cleared["total_entries"], &cleared["dag_runs"][0]["state"]), (&json!(1), &json!("queued")));
+    assert_eq!(cleared["total_entries"], 1);
+    // A scheduler may have taken it by the time of the answer.
+    let state = &cleared["dag_runs"][0]["state"];
+    assert!(state == "queued" || state == "running", "{state}");
     let run_id = cleared["dag_runs"][0]["dag_run_id"].as_str().unwrap_or_default();
     assert_eq!(api.finished("parts", run_id).await?, "success");
     assert_eq!(api.tries("parts", run_id, "only").await?.len(), 2);
