@@ -1,17 +1,13 @@
 //! DAGs as lists show them.
 
-use std::sync::Arc;
-
-use airlock_core::dag::Dag;
 use airlock_core::id::TenantId;
 use airlock_store::dags::{DagFilter, DagRow, NextRun};
 use airlock_store::{Page, Paged};
 use sqlx::postgres::{PgConnection, PgRow};
-use uuid::Uuid;
 
-use super::content::{VersionName, content, find_content};
+use super::content::{VersionName, find_content};
 use crate::PostgresStore;
-use crate::error::Result;
+use crate::error::{Failure, Result};
 use crate::list::{Bound, List, Orders};
 use crate::row::Columns;
 
@@ -57,9 +53,7 @@ pub async fn get(
         .await?;
     let Some(row) = row else { return Ok(None) };
     // Outside of a snapshot the DAG may have been deleted since, and its versions with it.
-    let version = version(&row)?;
-    let dag = find_content(store, connection, version.name()).await?;
-    dag.map(|dag| with_content(&row, version, dag)).transpose()
+    find_dag_row(store, connection, &row).await
 }
 
 pub async fn list(store: &PostgresStore, tenant: TenantId, filter: &DagFilter, page: &Page) -> Result<Paged<DagRow>> {
@@ -118,47 +112,29 @@ fn selected(tenant: TenantId, filter: &DagFilter) -> List {
     list
 }
 
+/// As a row of a snapshot, whose version is there.
 pub async fn dag_row(store: &PostgresStore, connection: &mut PgConnection, row: &PgRow) -> Result<DagRow> {
-    let version = version(row)?;
-    let dag = content(store, connection, version.name()).await?;
-    with_content(row, version, dag)
+    let found = find_dag_row(store, connection, row).await?;
+    found.ok_or_else(|| Failure::damaged("a DAG without its version"))
 }
 
-/// Which version a DAG is at.
-struct AtVersion {
-    id: Uuid,
-    tenant: TenantId,
-    dag_id: String,
-    version: u32,
-}
-
-impl AtVersion {
-    fn name(&self) -> VersionName<'_> {
-        VersionName { id: self.id, tenant: self.tenant, dag_id: &self.dag_id, version: self.version }
-    }
-}
-
-fn version(row: &PgRow) -> Result<AtVersion> {
-    Ok(AtVersion {
-        id: row.get("version_id")?,
-        tenant: TenantId(row.get("tenant_id")?),
-        dag_id: row.get("dag_id")?,
-        version: row.number("version")?,
-    })
-}
-
-fn with_content(row: &PgRow, version: AtVersion, dag: Arc<Dag>) -> Result<DagRow> {
-    Ok(DagRow {
-        tenant: version.tenant,
-        dag_id: version.dag_id,
+/// None if its version is gone.
+async fn find_dag_row(store: &PostgresStore, connection: &mut PgConnection, row: &PgRow) -> Result<Option<DagRow>> {
+    let (tenant, dag_id) = (TenantId(row.get("tenant_id")?), row.get::<String>("dag_id")?);
+    let (version, version_id) = (row.number("version")?, row.get("version_id")?);
+    let name = VersionName { id: version_id, tenant, dag_id: &dag_id, version };
+    let Some(dag) = find_content(store, connection, name).await? else { return Ok(None) };
+    Ok(Some(DagRow {
+        tenant,
+        dag_id,
         is_paused: row.get("is_paused")?,
-        version: version.version,
-        version_id: version.id,
+        version,
+        version_id,
         next_run: next_run(row)?,
         created_at: row.get("created_at")?,
         updated_at: row.get("updated_at")?,
         dag,
-    })
+    }))
 }
 
 fn next_run(row: &PgRow) -> Result<Option<NextRun>> {

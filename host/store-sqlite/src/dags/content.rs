@@ -37,13 +37,15 @@ pub async fn find_content(
     if let Some(dag) = store.versions.get(name.id) {
         return Ok(Some(dag));
     }
-    let text: Option<String> =
-        sqlx::query_scalar("SELECT dag FROM dag_versions WHERE tenant_id = ?1 AND dag_id = ?2 AND version = ?3")
-            .bind(name.tenant.0)
-            .bind(name.dag_id)
-            .bind(name.version)
-            .fetch_optional(connection)
-            .await?;
+    let text: Option<String> = sqlx::query_scalar(
+        "SELECT dag FROM dag_versions WHERE tenant_id = ?1 AND dag_id = ?2 AND version = ?3 AND version_id = ?4",
+    )
+    .bind(name.tenant.0)
+    .bind(name.dag_id)
+    .bind(name.version)
+    .bind(name.id)
+    .fetch_optional(connection)
+    .await?;
     let Some(text) = text else { return Ok(None) };
     let dag = parse(&text, name.dag_id, name.version)?;
     store.versions.insert(name.id, Arc::clone(&dag));

@@ -16,14 +16,19 @@ const ORDERS: Orders =
     &[("id", "version"), ("version", "version"), ("version_number", "version"), ("dag_id", "dag_id")];
 
 /// All but the document.
-const COLUMNS: &str = "tenant_id, dag_id, version, version_id, hash, created_at";
+macro_rules! columns {
+    () => {
+        "tenant_id, dag_id, version, version_id, hash, created_at"
+    };
+}
 
 pub async fn get(store: &SqliteStore, tenant: TenantId, dag_id: &str, version: u32) -> Result<Option<DagVersion>> {
     let mut connection = store.reader().await;
-    let row = sqlx::query(
-        "SELECT tenant_id, dag_id, version, version_id, hash, created_at FROM dag_versions
-         WHERE tenant_id = ?1 AND dag_id = ?2 AND version = ?3",
-    )
+    let row = sqlx::query(concat!(
+        "SELECT ",
+        columns!(),
+        " FROM dag_versions WHERE tenant_id = ?1 AND dag_id = ?2 AND version = ?3"
+    ))
     .bind(tenant.0)
     .bind(dag_id)
     .bind(version)
@@ -49,7 +54,7 @@ pub async fn list(store: &SqliteStore, tenant: TenantId, dag_id: &str, page: &Pa
     list.text("dag_id = ?", dag_id);
     let mut reader = store.reader().await;
     let mut snapshot = reader.begin().await?;
-    let (rows, total) = list.fetch(&mut snapshot, COLUMNS, ORDERS, "version DESC", page).await?;
+    let (rows, total) = list.fetch(&mut snapshot, columns!(), ORDERS, "version DESC", page).await?;
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         items.extend(version_row(store, &mut snapshot, row).await?);
