@@ -181,11 +181,9 @@ impl Scheduler {
 
         let mut round = Round::default();
         self.load_again(now, &mut round).await?;
-        let mut work = Work::default();
         let is_due = self.next_due.is_some_and(|due| due <= now);
-        if timed || cause.runs || is_due {
-            work = self.look(now, &mut round).await?;
-        }
+        let looks = timed || cause.runs || is_due;
+        let work = if looks { self.look(now, &mut round).await? } else { Work::default() };
         self.adopt_runs(now, &mut round);
         if timed || cause.reports {
             self.take_reports(now, &mut round).await?;
